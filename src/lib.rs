@@ -1,0 +1,12 @@
+//! stackproof proves that a Docker Compose stack enforces the security its documentation claims.
+//!
+//! The flow goes one way: a scenario is parsed, planned against the resolved Compose model,
+//! brought up, observed through the Engine API and by a static probe, judged, and reported.
+//! ARCHITECTURE.md has the map and the invariants.
+
+pub mod exit_code;
+pub mod observation;
+pub mod record;
+pub mod scenario;
+pub mod verdict;
+pub mod yaml;

@@ -1,0 +1,433 @@
+//! The checks that a claim can ask for, with their parameters.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::amount::{Bytes, Seconds};
+use crate::yaml::Spanned;
+
+/// The services that a check is about: names, or `"*"` for every service of the stack.
+pub type Services = Vec<Spanned<String>>;
+
+/// One check, written as a mapping with its code as the only key. A closed list.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum CheckSpec {
+    /// Every process of the service runs as the declared user and none as root.
+    RunsAs(RunsAs),
+    /// The service has no way to any container engine.
+    NoDockerAccess(NoDockerAccess),
+    /// The service reaches the engine through the named proxy and in no other way.
+    DockerAccessVia(DockerAccessVia),
+    /// No process holds or can regain a capability beyond the allowed ones.
+    Capabilities(Capabilities),
+    /// No process can gain privileges by executing a file.
+    NoNewPrivileges(Target),
+    /// A seccomp filter is in force and refuses what the engine's default profile refuses.
+    Seccomp(Target),
+    /// Every process is confined by the AppArmor profile.
+    Apparmor(Apparmor),
+    /// The root file system is read-only, and nothing undeclared is writable.
+    ReadOnlyRoot(ReadOnlyRoot),
+    /// The service shares no namespace with the host or with another container.
+    Namespaces(Namespaces),
+    /// The memory limit is declared, configured and enforced.
+    MemoryLimit(MemoryLimit),
+    /// The CPU limit is declared, configured and enforced.
+    CpuLimit(CpuLimit),
+    /// The limit on processes is declared, configured and enforced.
+    PidsLimit(PidsLimit),
+    /// The service cannot swap beyond its memory limit.
+    SwapLimit(SwapLimit),
+    /// Running out of memory kills inside the service only, and the service recovers.
+    OomContained(OomContained),
+    /// The image is as small as claimed.
+    ImageSize(ImageSize),
+    /// No layer of the image holds build tools.
+    NoBuildTools(NoBuildTools),
+    /// No layer of the image, nor its configuration, holds a secret.
+    NoSecretsInImage(NoSecretsInImage),
+    /// The image's dependencies come from one file.
+    SingleDependencySource(SingleDependencySource),
+    /// A real health check passes, and fails when the service is stopped.
+    Healthy(Healthy),
+    /// The Compose model mounts no engine socket into the service.
+    NoRawSocketMount(Target),
+    /// The Compose model publishes no port of the service on all interfaces.
+    NoPublishedOnAllInterfaces(Target),
+}
+
+/// Parameters of a check that needs nothing but the services.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+}
+
+/// Parameters of `runs-as`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunsAs {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The user's name in the image's passwd file; exactly one entry may have its uid.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The uid. Without `user` and `uid` any user but root will do.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// The gid. Without it any group but root's will do.
+    #[serde(default)]
+    pub gid: Option<u32>,
+}
+
+/// Parameters of `no-docker-access`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoDockerAccess {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// TCP ports to try besides the common ones.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+}
+
+/// Parameters of `docker-access-via`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DockerAccessVia {
+    /// The services that may reach the engine.
+    pub services: Services,
+    /// The service that mediates.
+    pub via: Spanned<String>,
+    /// The proxy's port.
+    #[serde(default = "docker_port")]
+    pub port: u16,
+    /// API paths that the proxy must refuse when asked with GET.
+    #[serde(default)]
+    pub forbidden: Vec<String>,
+}
+
+/// Parameters of `capabilities`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Capabilities {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// Capabilities that a process may hold or regain, such as `NET_BIND_SERVICE`.
+    #[serde(default)]
+    pub allowed: Vec<Spanned<String>>,
+}
+
+/// Parameters of `apparmor`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Apparmor {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The profile that must be in force, `docker-default` unless named.
+    #[serde(default)]
+    pub profile: Option<String>,
+}
+
+/// Parameters of `read-only-root`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadOnlyRoot {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// Mount points that may be writable, besides those the engine always makes.
+    #[serde(default)]
+    pub writable: Vec<String>,
+}
+
+/// Parameters of `namespaces`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Namespaces {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// Kinds that must be the service's own: pid, net, ipc, uts, mnt. All five unless named.
+    #[serde(default)]
+    pub own: Vec<Spanned<String>>,
+}
+
+/// Parameters of `memory-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The limit that the document states. Without it any limit below the host's memory will do.
+    #[serde(default)]
+    pub limit: Option<Bytes>,
+}
+
+/// Parameters of `cpu-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CpuLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The limit that the document states, in cores. Without it any limit will do.
+    #[serde(default)]
+    pub cpus: Option<f64>,
+}
+
+/// Parameters of `pids-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PidsLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The limit that the document states, in processes and threads.
+    #[serde(default)]
+    pub limit: Option<u64>,
+}
+
+/// Parameters of `swap-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwapLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The swap that the service may use on top of its memory; none unless stated.
+    #[serde(default)]
+    pub swap: Option<Bytes>,
+}
+
+/// Parameters of `oom-contained`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OomContained {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// How soon the service must be healthy again.
+    #[serde(default = "Seconds::for_recovery")]
+    pub healthy_within: Seconds,
+}
+
+/// Parameters of `image-size`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSize {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The smallest size that is believed: less means that the image is not what it is said to be.
+    #[serde(default)]
+    pub min: Option<Bytes>,
+    /// The largest size allowed: the sum of the uncompressed layers.
+    #[serde(default)]
+    pub max: Option<Bytes>,
+    /// The image to be smaller than.
+    #[serde(default)]
+    pub baseline: Option<Baseline>,
+}
+
+/// An image built for comparison.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// The Compose file that builds it, relative to the scenario file.
+    pub compose: Spanned<String>,
+    /// The service in that file.
+    pub service: Spanned<String>,
+    /// How much smaller the image must be at least, in percent of the baseline.
+    pub smaller_by_at_least: f64,
+    /// How much smaller it may be at most, in percent, where the document says so.
+    #[serde(default)]
+    pub smaller_by_at_most: Option<f64>,
+}
+
+/// Parameters of `no-build-tools`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoBuildTools {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// Tools that are declared and so allowed, such as `curl`.
+    #[serde(default)]
+    pub allowed: Vec<Spanned<String>>,
+}
+
+/// Parameters of `no-secrets-in-image`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoSecretsInImage {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// Paths whose hits are known to be harmless. One that matches nothing is reported.
+    #[serde(default)]
+    pub allowed: Vec<Spanned<String>>,
+}
+
+/// Parameters of `single-dependency-source`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SingleDependencySource {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The one file, relative to the service's build context.
+    pub file: Spanned<String>,
+}
+
+/// Parameters of `healthy`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Healthy {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// Whether the service is stopped to see its health check fail. This makes the check
+    /// intrusive.
+    #[serde(default = "yes")]
+    pub when_stopped: bool,
+    /// How soon the stopped service must be reported unhealthy, and healthy when it continues.
+    #[serde(default = "Seconds::for_recovery")]
+    pub within: Seconds,
+}
+
+fn docker_port() -> u16 {
+    2375
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl CheckSpec {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            CheckSpec::RunsAs(_) => "runs-as",
+            CheckSpec::NoDockerAccess(_) => "no-docker-access",
+            CheckSpec::DockerAccessVia(_) => "docker-access-via",
+            CheckSpec::Capabilities(_) => "capabilities",
+            CheckSpec::NoNewPrivileges(_) => "no-new-privileges",
+            CheckSpec::Seccomp(_) => "seccomp",
+            CheckSpec::Apparmor(_) => "apparmor",
+            CheckSpec::ReadOnlyRoot(_) => "read-only-root",
+            CheckSpec::Namespaces(_) => "namespaces",
+            CheckSpec::MemoryLimit(_) => "memory-limit",
+            CheckSpec::CpuLimit(_) => "cpu-limit",
+            CheckSpec::PidsLimit(_) => "pids-limit",
+            CheckSpec::SwapLimit(_) => "swap-limit",
+            CheckSpec::OomContained(_) => "oom-contained",
+            CheckSpec::ImageSize(_) => "image-size",
+            CheckSpec::NoBuildTools(_) => "no-build-tools",
+            CheckSpec::NoSecretsInImage(_) => "no-secrets-in-image",
+            CheckSpec::SingleDependencySource(_) => "single-dependency-source",
+            CheckSpec::Healthy(_) => "healthy",
+            CheckSpec::NoRawSocketMount(_) => "no-raw-socket-mount",
+            CheckSpec::NoPublishedOnAllInterfaces(_) => "no-published-on-all-interfaces",
+        }
+    }
+
+    /// The services named, and those left out.
+    #[must_use]
+    pub fn services(&self) -> (&Services, &[Spanned<String>]) {
+        match self {
+            CheckSpec::RunsAs(check) => (&check.services, &check.except),
+            CheckSpec::NoDockerAccess(check) => (&check.services, &check.except),
+            CheckSpec::DockerAccessVia(check) => (&check.services, &[]),
+            CheckSpec::Capabilities(check) => (&check.services, &check.except),
+            CheckSpec::Apparmor(check) => (&check.services, &check.except),
+            CheckSpec::ReadOnlyRoot(check) => (&check.services, &check.except),
+            CheckSpec::Namespaces(check) => (&check.services, &check.except),
+            CheckSpec::MemoryLimit(check) => (&check.services, &check.except),
+            CheckSpec::CpuLimit(check) => (&check.services, &check.except),
+            CheckSpec::PidsLimit(check) => (&check.services, &check.except),
+            CheckSpec::SwapLimit(check) => (&check.services, &check.except),
+            CheckSpec::OomContained(check) => (&check.services, &check.except),
+            CheckSpec::ImageSize(check) => (&check.services, &check.except),
+            CheckSpec::NoBuildTools(check) => (&check.services, &check.except),
+            CheckSpec::NoSecretsInImage(check) => (&check.services, &check.except),
+            CheckSpec::SingleDependencySource(check) => (&check.services, &check.except),
+            CheckSpec::Healthy(check) => (&check.services, &check.except),
+            CheckSpec::NoNewPrivileges(target)
+            | CheckSpec::Seccomp(target)
+            | CheckSpec::NoRawSocketMount(target)
+            | CheckSpec::NoPublishedOnAllInterfaces(target) => (&target.services, &target.except),
+        }
+    }
+
+    /// Whether the check stresses, stops or kills something.
+    #[must_use]
+    pub fn is_intrusive(&self) -> bool {
+        match self {
+            CheckSpec::OomContained(_) => true,
+            CheckSpec::Healthy(check) => check.when_stopped,
+            CheckSpec::RunsAs(_)
+            | CheckSpec::NoDockerAccess(_)
+            | CheckSpec::DockerAccessVia(_)
+            | CheckSpec::Capabilities(_)
+            | CheckSpec::NoNewPrivileges(_)
+            | CheckSpec::Seccomp(_)
+            | CheckSpec::Apparmor(_)
+            | CheckSpec::ReadOnlyRoot(_)
+            | CheckSpec::Namespaces(_)
+            | CheckSpec::MemoryLimit(_)
+            | CheckSpec::CpuLimit(_)
+            | CheckSpec::PidsLimit(_)
+            | CheckSpec::SwapLimit(_)
+            | CheckSpec::ImageSize(_)
+            | CheckSpec::NoBuildTools(_)
+            | CheckSpec::NoSecretsInImage(_)
+            | CheckSpec::SingleDependencySource(_)
+            | CheckSpec::NoRawSocketMount(_)
+            | CheckSpec::NoPublishedOnAllInterfaces(_) => false,
+        }
+    }
+}
