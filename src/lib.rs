@@ -4,9 +4,11 @@
 //! brought up, observed through the Engine API and by a static probe, judged, and reported.
 //! ARCHITECTURE.md has the map and the invariants.
 
+pub mod engine;
 pub mod exit_code;
 pub mod observation;
 pub mod record;
+pub mod run_id;
 pub mod scenario;
 pub mod verdict;
 pub mod yaml;
