@@ -4,6 +4,7 @@
 //! brought up, observed through the Engine API and by a static probe, judged, and reported.
 //! ARCHITECTURE.md has the map and the invariants.
 
+pub mod compose;
 pub mod engine;
 pub mod exit_code;
 pub mod observation;

@@ -302,11 +302,10 @@ impl Engine {
     pub async fn containers(&self, labels: &[String]) -> Result<Vec<Listed>, EngineError> {
         let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let list = self
-            .docker
-            .list_containers(Some(options))
-            .await
-            .map_err(|error| EngineError::of("list containers with", labels.join(", "), &error))?;
+        let list =
+            self.docker.list_containers(Some(options)).await.map_err(|error| {
+                EngineError::of("list containers with", labels.join(", "), &error)
+            })?;
         Ok(list
             .into_iter()
             .filter_map(|container| {

@@ -88,7 +88,13 @@ impl EngineError {
         object: impl Into<String>,
         cause: impl Into<String>,
     ) -> EngineError {
-        EngineError { kind: Kind::Other, doing, object: object.into(), cause: cause.into(), hint: None }
+        EngineError {
+            kind: Kind::Other,
+            doing,
+            object: object.into(),
+            cause: cause.into(),
+            hint: None,
+        }
     }
 }
 

@@ -41,7 +41,10 @@ impl Engine {
                 let event = EngineEvent {
                     action: message.action.unwrap_or_default(),
                     time_nano: message.time_nano.unwrap_or_default(),
-                    attributes: message.actor.and_then(|actor| actor.attributes).unwrap_or_default(),
+                    attributes: message
+                        .actor
+                        .and_then(|actor| actor.attributes)
+                        .unwrap_or_default(),
                 };
                 if sender.send(event).is_err() {
                     return;
