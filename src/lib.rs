@@ -7,9 +7,11 @@
 pub mod compose;
 pub mod engine;
 pub mod exit_code;
+pub mod interrupt;
 pub mod observation;
 pub mod record;
 pub mod run_id;
 pub mod scenario;
+pub mod stack;
 pub mod verdict;
 pub mod yaml;

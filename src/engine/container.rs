@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::query_parameters::{
     DownloadFromContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, TopOptionsBuilder,
+    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    TopOptionsBuilder,
 };
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -363,6 +364,22 @@ impl Engine {
                 })
             })
             .collect()
+    }
+
+    /// The last lines of a container's log, both streams.
+    ///
+    /// # Errors
+    /// When the log cannot be read, for example because its driver keeps none.
+    pub async fn last_lines(&self, id: &str, count: usize) -> Result<Vec<String>, EngineError> {
+        let options =
+            LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&count.to_string()).build();
+        let chunks: Vec<_> = self
+            .docker
+            .logs(id, Some(options))
+            .try_collect()
+            .await
+            .map_err(|error| EngineError::of("read the log of container", id, &error))?;
+        Ok(chunks.iter().map(|chunk| chunk.to_string().trim_end().to_owned()).collect())
     }
 
     /// Sends a signal to PID 1 of a container.

@@ -1,0 +1,69 @@
+//! Removing everything that a run made, found by its label.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::engine::object::Object;
+use crate::engine::{Engine, EngineError};
+use crate::run_id::{LABEL, RunId};
+
+/// How long removing may take in all.
+const WITHIN: Duration = Duration::from_secs(60);
+/// The pause between two looks. A creation that was under way when its client was killed lands
+/// in the engine within milliseconds.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Removes every object of `run` and returns those that could not be removed, with the reason.
+///
+/// With `settle`, one empty look is not believed: a client of the run may just have been killed,
+/// and what it had asked for may still appear.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn remove_all(
+    engine: &Engine,
+    run: &RunId,
+    settle: bool,
+) -> Result<Vec<String>, EngineError> {
+    let deadline = Instant::now() + WITHIN;
+    let mut empty_looks = 0;
+    loop {
+        let objects: Vec<Object> = engine
+            .labelled(LABEL, Some(run.as_str()))
+            .await?
+            .into_iter()
+            .map(|(object, _)| object)
+            .collect();
+        if objects.is_empty() {
+            empty_looks += 1;
+            if empty_looks > 2 * usize::from(settle) {
+                return Ok(vec![]);
+            }
+        } else {
+            empty_looks = 0;
+        }
+        let problems = remove_in_order(engine, objects).await;
+        if Instant::now() >= deadline {
+            return Ok(problems);
+        }
+        if settle || !problems.is_empty() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Containers first: networks, volumes and images cannot go while a container uses them.
+async fn remove_in_order(engine: &Engine, objects: Vec<Object>) -> Vec<String> {
+    let (containers, rest): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|object| matches!(object, Object::Container(..)));
+    let mut problems = Vec::new();
+    for group in [containers, rest] {
+        let removals = group.iter().map(|object| async move {
+            engine.remove(object).await.err().map(|error| format!("{object}: {error}"))
+        });
+        problems.extend(join_all(removals).await.into_iter().flatten());
+    }
+    problems
+}
