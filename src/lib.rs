@@ -4,14 +4,22 @@
 //! brought up, observed through the Engine API and by a static probe, judged, and reported.
 //! ARCHITECTURE.md has the map and the invariants.
 
+pub mod check;
 pub mod compose;
+pub mod documented;
 pub mod engine;
 pub mod exit_code;
+pub mod image;
 pub mod interrupt;
 pub mod observation;
+pub mod observe;
+pub mod plan;
+pub mod probe;
 pub mod record;
 pub mod run_id;
 pub mod scenario;
 pub mod stack;
+pub mod sweep;
 pub mod verdict;
+pub mod world;
 pub mod yaml;

@@ -6,6 +6,10 @@ use std::fmt;
 /// run's id.
 pub const LABEL: &str = "dev.stackproof.run";
 
+/// The label on a container of our own that holds processes of the stack stopped. It lets them
+/// continue when it is asked to end, so it must be asked before it is removed.
+pub const PAUSER: &str = "dev.stackproof.pauser";
+
 /// An identity: ten letters and digits, about fifty random bits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(String);

@@ -29,8 +29,9 @@ pub struct Scenario {
     /// Compose profiles to enable.
     #[serde(default)]
     pub profiles: Vec<String>,
-    /// Environment for the interpolation of the Compose files. `${engine.socket}` and
-    /// `${engine.socket_gid}` in a value stand for the engine's socket and its group id.
+    /// Environment for the interpolation of the Compose files. In a value, `${engine.socket}` and
+    /// `${engine.socket_gid}` stand for the engine's socket and its group id, `${run.id}` for
+    /// the run.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// Commands to run before the stack is built, without a shell, from the scenario's folder.

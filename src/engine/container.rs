@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::query_parameters::{
-    DownloadFromContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    DownloadFromContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
     TopOptionsBuilder,
 };
 use futures_util::TryStreamExt;
@@ -266,7 +266,9 @@ pub struct Listed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostProcess {
     /// The pid on the host.
-    pub pid: u64,
+    pub pid: i64,
+    /// The parent's pid on the host.
+    pub ppid: i64,
     /// Real, effective, saved and file-system uid.
     pub uid: [u32; 4],
     /// Real and effective gid.
@@ -346,8 +348,9 @@ impl Engine {
     /// # Errors
     /// When the container does not run, or the host's `ps` answers in an unknown form.
     pub async fn top(&self, id: &str) -> Result<Vec<HostProcess>, EngineError> {
-        let options =
-            TopOptionsBuilder::new().ps_args("-eo pid,ruid,euid,suid,fsuid,rgid,egid,comm").build();
+        let options = TopOptionsBuilder::new()
+            .ps_args("-eo pid,ppid,ruid,euid,suid,fsuid,rgid,egid,comm")
+            .build();
         let table = self
             .docker
             .top_processes(id, Some(options))
@@ -382,16 +385,16 @@ impl Engine {
         Ok(chunks.iter().map(|chunk| chunk.to_string().trim_end().to_owned()).collect())
     }
 
-    /// Sends a signal to PID 1 of a container.
+    /// Asks a container of our own to end, with SIGTERM, and waits up to five seconds for it.
     ///
     /// # Errors
-    /// When the container does not run.
-    pub async fn signal(&self, id: &str, signal: &str) -> Result<(), EngineError> {
-        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+    /// When there is no such container.
+    pub async fn stop_own(&self, id: &str) -> Result<(), EngineError> {
+        let options = StopContainerOptionsBuilder::new().t(5).build();
         self.docker
-            .kill_container(id, Some(options))
+            .stop_container(id, Some(options))
             .await
-            .map_err(|error| EngineError::of("signal container", id, &error))
+            .map_err(|error| EngineError::of("stop our own container", id, &error))
     }
 
     /// Removes a container of our own with its anonymous volumes, running or not. One that is
@@ -448,9 +451,10 @@ fn host_process(row: &[String]) -> Option<HostProcess> {
     let number = |at: usize| row.get(at)?.trim().parse::<u32>().ok();
     Some(HostProcess {
         pid: row.first()?.trim().parse().ok()?,
-        uid: [number(1)?, number(2)?, number(3)?, number(4)?],
-        gid: [number(5)?, number(6)?],
-        comm: row.get(7)?.clone(),
+        ppid: row.get(1)?.trim().parse().ok()?,
+        uid: [number(2)?, number(3)?, number(4)?, number(5)?],
+        gid: [number(6)?, number(7)?],
+        comm: row.get(8)?.clone(),
     })
 }
 
@@ -460,10 +464,13 @@ mod tests {
 
     #[test]
     fn a_row_of_ps_is_read_and_a_short_one_is_refused() {
-        let row: Vec<String> =
-            ["12", "0", "0", "0", "0", "5", "5", "sh"].iter().map(ToString::to_string).collect();
+        let row: Vec<String> = ["12", "1", "0", "0", "0", "0", "5", "5", "sh"]
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let process = host_process(&row).unwrap();
-        assert_eq!((process.pid, process.uid, process.gid), (12, [0; 4], [5, 5]));
+        assert_eq!((process.pid, process.ppid), (12, 1));
+        assert_eq!((process.uid, process.gid), ([0; 4], [5, 5]));
         assert_eq!(host_process(&row[..6]), None);
     }
 }

@@ -83,6 +83,14 @@ impl EngineError {
         }
     }
 
+    pub(crate) fn internal(
+        doing: &'static str,
+        object: impl Into<String>,
+        cause: impl Into<String>,
+    ) -> EngineError {
+        EngineError::other(doing, object, cause)
+    }
+
     pub(super) fn other(
         doing: &'static str,
         object: impl Into<String>,

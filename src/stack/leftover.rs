@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::engine::object::Object;
 use crate::engine::{Engine, EngineError};
-use crate::run_id::{LABEL, RunId};
+use crate::run_id::{LABEL, PAUSER, RunId};
 
 /// How long removing may take in all.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -44,6 +44,7 @@ pub async fn remove_all(
         } else {
             empty_looks = 0;
         }
+        let_continue(engine, run).await?;
         let problems = remove_in_order(engine, objects).await;
         if Instant::now() >= deadline {
             return Ok(problems);
@@ -52,6 +53,15 @@ pub async fn remove_all(
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// Asks every container of the run that holds processes stopped to let them continue.
+async fn let_continue(engine: &Engine, run: &RunId) -> Result<(), EngineError> {
+    let labels = [format!("{LABEL}={run}"), PAUSER.to_owned()];
+    let pausers = engine.containers(&labels).await?;
+    // One that has ended already has let them continue.
+    join_all(pausers.iter().map(|pauser| engine.stop_own(&pauser.id))).await;
+    Ok(())
 }
 
 /// Containers first: networks, volumes and images cannot go while a container uses them.

@@ -101,9 +101,7 @@ pub async fn clean_up(run: &RunId, endpoint: Endpoint) -> Result<(), String> {
     if !left.is_empty() {
         return Err(left.join("\n"));
     }
-    if let Ok(folder) = runs::folder_of(run) {
-        let _ = std::fs::remove_dir_all(folder);
-    }
+    runs::forget(run);
     Ok(())
 }
 

@@ -74,6 +74,30 @@ pub fn is_alive(run: &RunId) -> io::Result<bool> {
     }
 }
 
+/// Notes that a run's stack was asked to stay up after the run.
+///
+/// # Errors
+/// When the note cannot be written.
+pub fn keep(run: &RunId) -> io::Result<()> {
+    fs::write(folder()?.join(format!("{run}.kept")), "")
+}
+
+/// Whether a run's stack was asked to stay up.
+#[must_use]
+pub fn is_kept(run: &RunId) -> bool {
+    folder().is_ok_and(|folder| folder.join(format!("{run}.kept")).exists())
+}
+
+/// Removes the files of a run that has nothing in the engine any more.
+pub fn forget(run: &RunId) {
+    if let Ok(folder) = folder() {
+        // What is not there need not be removed.
+        let _ = fs::remove_dir_all(folder.join(run.as_str()));
+        let _ = fs::remove_file(folder.join(format!("{run}.lock")));
+        let _ = fs::remove_file(folder.join(format!("{run}.kept")));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,72 @@
+//! The engine's host, seen from a container of our own in its namespaces: addresses and
+//! listeners. The namespaces themselves are in every header.
+
+use std::collections::BTreeSet;
+
+use crate::json::{Json, object};
+use crate::processes::read;
+
+pub fn host() -> Result<Json, String> {
+    Ok(object([
+        ("addresses", list(addresses())),
+        ("listening", list(listening())),
+        ("unix", list(unix_listeners())),
+    ]))
+}
+
+fn list(texts: BTreeSet<String>) -> Json {
+    Json::List(texts.into_iter().map(Json::text).collect())
+}
+
+/// The host's own IPv4 addresses: proc(5), `net/fib_trie`, where they are marked LOCAL.
+fn addresses() -> BTreeSet<String> {
+    let text = read("/proc/net/fib_trie").unwrap_or_default();
+    let mut addresses = BTreeSet::new();
+    let mut last = "";
+    for line in text.lines() {
+        if let Some(address) = line.trim().strip_prefix("|-- ") {
+            last = address;
+        } else if line.contains("/32 host LOCAL") {
+            addresses.insert(last.to_owned());
+        }
+    }
+    addresses
+}
+
+/// Listening TCP sockets as `address:port`: proc(5), `net/tcp`, state 0A.
+fn listening() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for table in ["tcp", "tcp6"] {
+        let text = read(&format!("/proc/net/{table}")).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if fields.get(3) != Some(&"0A") {
+                continue;
+            }
+            let Some((address, port)) = fields.get(1).and_then(|local| local.split_once(':')) else {
+                continue;
+            };
+            let Ok(port) = u16::from_str_radix(port, 16) else { continue };
+            let everywhere = address.bytes().all(|digit| digit == b'0');
+            let address = match u32::from_str_radix(address, 16) {
+                _ if everywhere => "*".to_owned(),
+                Ok(address) => std::net::Ipv4Addr::from(address.to_ne_bytes()).to_string(),
+                Err(_) => address.to_owned(),
+            };
+            found.insert(format!("{address}:{port}"));
+        }
+    }
+    found
+}
+
+/// The paths of listening Unix sockets: proc(5), `net/unix`, flag 0x10000.
+fn unix_listeners() -> BTreeSet<String> {
+    let text = read("/proc/net/unix").unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            (fields.get(3) == Some(&"00010000")).then(|| (*fields.get(7).unwrap_or(&"")).to_owned())
+        })
+        .filter(|path| !path.is_empty())
+        .collect()
+}

@@ -1,0 +1,124 @@
+//! The probe: a static program that looks at the kernel from inside a container and says what it
+//! sees. It observes and never judges, and it uses nothing of the image that it runs in.
+//!
+//! `hold` keeps the program in a pid namespace so that another container can run it; `ask`
+//! answers questions, a line of JSON each; `hog` and `pause` act.
+
+mod cgroup;
+mod descriptors;
+mod dns;
+mod environ;
+mod hog;
+mod hold;
+mod host;
+mod http;
+mod json;
+mod kernel;
+mod mounts;
+mod pause;
+mod privileges;
+mod processes;
+mod sockets;
+mod syscalls;
+mod tcp;
+mod writes;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use json::{Json, object};
+
+/// The version of the questions and answers.
+const PROTOCOL: u64 = 1;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["hold"] => hold::hold(None),
+        ["hold", "--listen", socket, port] => match port.parse() {
+            Ok(port) => hold::hold(Some((socket, port))),
+            Err(_) => ExitCode::from(64),
+        },
+        ["ask", nonce, deadline, lender, questions @ ..] => {
+            match (deadline.parse(), lender.parse()) {
+                (Ok(deadline), Ok(lender)) => ask(nonce, deadline, lender, questions),
+                _ => ExitCode::from(64),
+            }
+        }
+        ["hog", nonce, bytes, deadline] => match (bytes.parse(), deadline.parse()) {
+            (Ok(bytes), Ok(deadline)) => hog::hog(nonce, bytes, deadline),
+            _ => ExitCode::from(64),
+        },
+        ["pause", nonce, deadline, pids @ ..] => match deadline.parse() {
+            Ok(deadline) => pause::pause(nonce, deadline, pids),
+            Err(_) => ExitCode::from(64),
+        },
+        ["euid"] => {
+            say(&privileges::own_ids());
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::from(64),
+    }
+}
+
+/// Writes one line. A reader that went away ends the program: nobody is left to answer.
+fn say(line: &Json) {
+    let mut stdout = std::io::stdout().lock();
+    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(1);
+    }
+}
+
+fn ask(nonce: &str, deadline_ms: u64, lender: u32, questions: &[&str]) -> ExitCode {
+    // A process of the same user must not be able to trace us and change what we say.
+    kernel::set_dumpable(false);
+    // The engine cannot end an exec, so the probe ends itself.
+    kernel::alarm(deadline_ms / 1000 + 2);
+    say(&header(nonce));
+    for question in questions {
+        let answer = answer(question, nonce, lender);
+        say(&match answer {
+            Ok(answer) => object([("q", Json::text(*question)), ("a", answer)]),
+            Err(error) => object([("q", Json::text(*question)), ("error", Json::text(error))]),
+        });
+    }
+    say(&object([
+        ("end", Json::Bool(true)),
+        ("nonce", Json::text(nonce)),
+        ("answers", Json::from(questions.len() as u64)),
+    ]));
+    ExitCode::SUCCESS
+}
+
+fn header(nonce: &str) -> Json {
+    let me = std::process::id();
+    object([
+        ("stackproof", Json::from(PROTOCOL)),
+        ("nonce", Json::text(nonce)),
+        ("pid", Json::from(u64::from(me))),
+        ("status", processes::status("/proc/self").map_or_else(Json::text, |status| status)),
+        ("ns", processes::namespaces("/proc/self")),
+        ("proc", mounts::proc_is_genuine(me).map_or_else(Json::text, |()| Json::text("ok"))),
+    ])
+}
+
+/// A question is its name, or its name, an equals sign and what it is about.
+fn answer(question: &str, nonce: &str, lender: u32) -> Result<Json, String> {
+    let (name, about) = question.split_once('=').unwrap_or((question, ""));
+    match name {
+        "processes" => processes::processes(lender),
+        "environ" => environ::environ(lender),
+        "mounts" => mounts::mounts(),
+        "sockets" => sockets::sockets(),
+        "descriptors" => descriptors::descriptors(lender),
+        "tcp" => tcp::tcp(about),
+        "get" => tcp::get(about),
+        "cgroup" => cgroup::cgroup(about),
+        "syscalls" => Ok(syscalls::battery()),
+        "privileges" => privileges::privileges(),
+        "write" => Ok(writes::writes(about, nonce)),
+        "host" => host::host(),
+        _ => Err("this probe does not know the question".to_owned()),
+    }
+}

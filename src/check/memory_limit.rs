@@ -1,0 +1,42 @@
+//! `memory-limit`: declared, configured and enforced alike (CIS 5.11).
+
+use super::limits::{ThreeWay, bytes};
+use super::{Finding, each_container};
+use crate::scenario::check::MemoryLimit;
+use crate::world::{Sight, World};
+
+/// The kernel rounds a limit down to whole pages, which are at most 64 KiB.
+const PAGE: f64 = 65_536.0;
+
+pub(super) fn judge(check: &MemoryLimit, service: &str, world: &World) -> Finding {
+    each_container(service, world, "a memory limit", |sight| {
+        let name = sight.container.short_name();
+        let kernel = sight.own().and_then(|reply| reply.cgroup()).and_then(|cgroup| {
+            let raw = serde_json::json!(cgroup.files);
+            Ok((cgroup.memory()?.map(as_float), raw))
+        });
+        ThreeWay {
+            what: "memory",
+            stated: check.limit.map(|limit| as_float(limit.0)),
+            declared: sight.declared.memory.map(as_float),
+            engine: configured(sight),
+            kernel,
+            host: world.about.memory.map(as_float),
+            tolerance: PAGE,
+            show: bytes,
+        }
+        .judge(name)
+        .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.Memory}}}}'"))
+    })
+}
+
+/// The engine writes 0 for no limit.
+fn configured(sight: &Sight) -> Option<f64> {
+    let memory = sight.container.host_config.memory?;
+    u64::try_from(memory).ok().filter(|memory| *memory > 0).map(as_float)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "limits stay far below 2^53 bytes")]
+pub(super) fn as_float(value: u64) -> f64 {
+    value as f64
+}

@@ -1,0 +1,123 @@
+//! `oom-contained`: when memory runs out inside the service, the kernel kills inside the service
+//! only, at the limit, and the service lives on or is restarted as declared.
+//!
+//! The truth is the cgroup's own counter of kills. An exit code of 137 has other causes, the
+//! engine's events can be lost, and its `OOMKilled` flag means different things by version:
+//! until 23 it is set when the container ends and stays through the next start; from 24 it is
+//! set at once (moby 57d2d6ef62). All of them are recorded; the flag is not judged.
+
+use serde_json::json;
+
+use super::limits::bytes;
+use super::memory_limit::as_float;
+use super::{Finding, each_container};
+use crate::observation::{Evidence, Observation, Vantage};
+use crate::probe::answer::Cgroup;
+use crate::scenario::check::OomContained;
+use crate::verdict::Verdict;
+use crate::world::{Oom, Sight, World};
+
+const EXPECTED: &str = "running out of memory kills inside the service, and the service recovers";
+
+/// What the exit code of a process killed by SIGKILL is.
+const KILLED: i64 = 137;
+
+pub(super) fn judge(check: &OomContained, service: &str, world: &World) -> Finding {
+    each_container(service, world, EXPECTED, |sight| judge_one(check, sight, world))
+}
+
+fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
+    let name = sight.container.short_name();
+    let reproduce = format!(
+        "docker events --filter container={name} --filter event=oom & \
+         docker exec {name} sh -c 'head -c 10G /dev/zero | tail'; \
+         cat /sys/fs/cgroup/memory/docker/$(docker inspect {name} --format '{{{{.Id}}}}')/memory.oom_control"
+    );
+    let oom = match world.ooms.get(&sight.container.id) {
+        Some(Ok(oom)) => oom,
+        Some(Err(why)) => {
+            return Finding::could_not_observe(EXPECTED, why.clone()).reproduce(reproduce);
+        }
+        None => return Finding::could_not_observe(EXPECTED, "memory was not exhausted"),
+    };
+    let evidence = Evidence::one(Observation::now(
+        Vantage::Inside,
+        format!("{name} before, while and after memory ran out"),
+        json!(oom),
+    ));
+    let finding = |verdict, text: String| {
+        Finding::new(verdict, EXPECTED, evidence.clone())
+            .observed(text.clone())
+            .message(text)
+            .reproduce(reproduce.clone())
+    };
+    let kills = match kills(oom) {
+        Ok(kills) => kills,
+        Err(why) => return finding(Verdict::Inconclusive, why),
+    };
+    if kills == 0 {
+        let touched = bytes(as_float(oom.touched));
+        return finding(
+            Verdict::Broken,
+            format!("nothing was killed: {touched} were touched past a limit of {}", limit(oom)),
+        );
+    }
+    if oom.touched > oom.limit {
+        let touched = bytes(as_float(oom.touched));
+        return finding(Verdict::Broken, format!("{touched} were touched, above {}", limit(oom)));
+    }
+    if let Err(why) = &oom.fresh_exec {
+        return finding(Verdict::Broken, format!("no new process can start afterwards: {why}"));
+    }
+    let (before, after) = oom.restarts;
+    let policy = &sight.declared.restart;
+    let restarted = after > before;
+    if restarted && policy == "no" {
+        return finding(Verdict::Broken, "it was restarted, though no policy declares that".into());
+    }
+    let Some(recovery) = oom.healthy_after_ms else {
+        let within = check.healthy_within.0.as_secs();
+        return finding(Verdict::Broken, format!("it was not healthy again within {within} s"));
+    };
+    if oom.exit_code != Some(KILLED) && !restarted {
+        let code = oom.exit_code.map_or_else(|| "no exit code".to_owned(), |code| code.to_string());
+        return finding(
+            Verdict::Inconclusive,
+            format!("the probe ended with {code}, not by a kill"),
+        );
+    }
+    let lived =
+        if restarted { format!("it was restarted ({policy})") } else { "PID 1 lived on".into() };
+    let died = if oom.died.is_empty() {
+        String::new()
+    } else {
+        format!("; died: {}", oom.died.join(", "))
+    };
+    finding(
+        Verdict::Held,
+        format!(
+            "{kills} kills in its own cgroup at a limit of {}; {lived}; healthy after {recovery} ms{died}",
+            limit(oom)
+        ),
+    )
+}
+
+fn limit(oom: &Oom) -> String {
+    bytes(as_float(oom.limit))
+}
+
+/// The kills between the two looks. A restart makes a new cgroup whose counter begins anew, so
+/// then the engine's word counts.
+fn kills(oom: &Oom) -> Result<u64, String> {
+    let before = counter(&oom.before)?;
+    let after = counter(&oom.after)?;
+    if oom.restarts.1 > oom.restarts.0 {
+        let events = oom.events.iter().filter(|event| *event == "oom").count();
+        return Ok(u64::try_from(events).unwrap_or(u64::MAX));
+    }
+    Ok(after.saturating_sub(before))
+}
+
+fn counter(cgroup: &Cgroup) -> Result<u64, String> {
+    Ok(cgroup.counters()?.oom_kills)
+}

@@ -1,0 +1,296 @@
+//! Ways to a container engine: what was tried from a container, and what each attempt came to.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::observation::{Observation, Vantage};
+use crate::probe::Reply;
+use crate::probe::answer::{Answered, Socket, Target};
+use crate::world::{Blind, Sight, World};
+
+/// What an attempt came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Came {
+    /// An engine answered; how it named itself.
+    Reached(String),
+    /// There is no way here, and why: the class of the refusal.
+    Refused(String),
+    /// Whether there is a way cannot be told, and why.
+    Unclear(String),
+}
+
+/// One attempt.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    /// What was tried.
+    pub(super) what: String,
+    /// The address, for TCP.
+    pub(super) address: Option<String>,
+    /// What it came to.
+    pub(super) came: Came,
+}
+
+/// Every attempt from one container.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ways {
+    pub(super) ways: Vec<Way>,
+    pub(super) observations: Vec<Observation>,
+}
+
+/// Collects every attempt of the probe in one container, under every identity that it was asked
+/// as.
+pub(super) fn ways(sight: &Sight, world: &World) -> Result<Ways, Blind> {
+    let mut all = Ways::default();
+    // The service's own identity must have been seen; others only add to it.
+    sight.own()?;
+    for (index, seen) in sight.inside.iter().enumerate() {
+        let reply = match &seen.reply {
+            Ok(reply) => reply,
+            Err(_) if index > 0 => continue,
+            Err(why) => return Err(why.clone()),
+        };
+        let identity = seen.identity.to_string();
+        let placed = format!("{}; asked as {identity}", seen.placement);
+        all.observations.push(Observation::at(seen.when, Vantage::Inside, "the probe", placed));
+        by_socket(reply, &identity, &mut all)?;
+        by_descriptor(reply, &mut all)?;
+        if index == 0 {
+            by_tcp(reply, &mut all)?;
+            by_group(reply, world, &mut all)?;
+        }
+    }
+    settle_refusals(&mut all);
+    Ok(all)
+}
+
+fn by_socket(reply: &Reply, identity: &str, all: &mut Ways) -> Result<(), Blind> {
+    let answer = reply.sockets()?;
+    let point = |mount: &crate::probe::answer::Mount| mount.point.clone();
+    let mounts: BTreeSet<String> = reply.mounts()?.mounts.iter().map(point).collect();
+    let table: Vec<_> =
+        answer.sockets.iter().map(|s| json!([s.path, s.class, s.http, s.http2])).collect();
+    all.observations.push(Observation::now(
+        Vantage::Inside,
+        format!("Unix sockets, {} directory entries looked at", answer.entries),
+        json!({"sockets": table, "unreadable": answer.unreadable}),
+    ));
+    if answer.truncated {
+        all.unclear("Unix sockets", "the walk through the file systems was cut short");
+    }
+    for folder in &answer.unreadable {
+        // In a folder of the image's own root, a socket would have to be made by another user
+        // of the container; below a mount, it may be the host's.
+        let prefix = format!("{}/", folder.path.trim_end_matches('/'));
+        if mounts.iter().any(|point| *point == folder.path || point.starts_with(&prefix)) {
+            all.unclear(&folder.path, "a mount there cannot be looked into");
+        }
+    }
+    for socket in &answer.sockets {
+        let what = format!("socket {} as {identity}", socket.path);
+        all.ways.push(Way { what, address: None, came: socket_came(socket) });
+    }
+    Ok(())
+}
+
+fn socket_came(socket: &Socket) -> Came {
+    match socket.class.as_str() {
+        "open" => {
+            if socket.http2 {
+                return Came::Reached("an HTTP/2 server, as containerd is".to_owned());
+            }
+            answered(&socket.http)
+        }
+        "permission" => Came::Refused("permission".to_owned()),
+        "refused" => Came::Refused("refused".to_owned()),
+        "no-such" => Came::Refused("no such socket".to_owned()),
+        // Datagram and seqpacket sockets: engines listen on stream sockets.
+        "EPROTOTYPE" => Came::Refused("not a stream socket".to_owned()),
+        other => Came::Unclear(format!("connecting came to {other}")),
+    }
+}
+
+fn by_tcp(reply: &Reply, all: &mut Ways) -> Result<(), Blind> {
+    let answer = reply.tcp()?;
+    all.observations.push(Observation::now(Vantage::Inside, "TCP targets", json!(answer.targets)));
+    if answer.truncated {
+        all.unclear("TCP targets", "there were more than were tried");
+    }
+    for target in &answer.targets {
+        let what = format!("tcp {}", target.target);
+        let came = target_came(target);
+        all.ways.push(Way { what, address: target.address.clone(), came });
+    }
+    Ok(())
+}
+
+fn target_came(target: &Target) -> Came {
+    match target.class.as_str() {
+        "open" => answered(&target.http),
+        "refused" | "time-out" | "unreachable" | "permission" => {
+            Came::Refused(target.class.clone())
+        }
+        other if other.starts_with("no-such-host") => Came::Refused("no such host".to_owned()),
+        other => Came::Unclear(format!("connecting came to {other}")),
+    }
+}
+
+/// Whether those answers are an engine's, with or without a proxy before it.
+fn answered(answers: &[Answered]) -> Came {
+    for answer in answers {
+        let ok = answer.status.is_some_and(|status| (200..300).contains(&status));
+        let is_ping = answer.path == "/_ping" && answer.head.trim() == "OK";
+        let is_version = answer.head.contains("\"ApiVersion\"");
+        let is_list = answer.path.starts_with("/containers") && answer.head.starts_with('[');
+        let named = !answer.api_version.is_empty()
+            || answer.server.starts_with("Docker/")
+            || answer.server.starts_with("Libpod/");
+        if named || (ok && (is_ping || is_version || is_list)) {
+            let name = if answer.server.is_empty() { "an engine's API" } else { &answer.server };
+            let status = answer.status.unwrap_or_default();
+            return Came::Reached(format!("{name} answered {} with {status}", answer.path));
+        }
+        if answer.head.contains("HTTP request to an HTTPS server") {
+            return Came::Unclear("a TLS server answers, which may be an engine".to_owned());
+        }
+    }
+    let statuses: Vec<u16> = answers.iter().filter_map(|answer| answer.status).collect();
+    if statuses.is_empty() {
+        return Came::Refused("something listens that is no engine".to_owned());
+    }
+    if statuses.iter().all(|status| *status == 403) {
+        return Came::Refused("denied by the proxy".to_owned());
+    }
+    Came::Refused(format!("something answers that is no engine: {statuses:?}"))
+}
+
+fn by_descriptor(reply: &Reply, all: &mut Ways) -> Result<(), Blind> {
+    let answer = reply.descriptors()?;
+    all.observations.push(Observation::now(
+        Vantage::Inside,
+        "sockets from outside the network namespace",
+        json!(answer),
+    ));
+    for foreign in &answer.foreign {
+        all.ways.push(Way {
+            what: format!("a socket that pid {} was given", foreign.pid),
+            address: None,
+            came: Came::Unclear("it leads outside, and where cannot be seen".to_owned()),
+        });
+    }
+    Ok(())
+}
+
+/// Whoever is in the group of the engine's socket has a way as soon as it sees the socket.
+fn by_group(reply: &Reply, world: &World, all: &mut Ways) -> Result<(), Blind> {
+    let Some(gid) = world.engine_socket_gid.filter(|gid| *gid != 0) else { return Ok(()) };
+    for process in reply.processes()?.processes.iter().filter(|process| !process.ours) {
+        if process.status.groups.contains(&gid) || process.status.gid.contains(&gid) {
+            all.ways.push(Way {
+                what: format!("{} (pid {})", process.name, process.pid),
+                address: None,
+                came: Came::Reached(format!(
+                    "it is in group {gid}, which owns the engine's socket"
+                )),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A socket that refused one identity and answered another as an engine is the engine's: only
+/// its permissions stand between, and they can be changed on the host.
+fn settle_refusals(all: &mut Ways) {
+    let path = |what: &str| what.split(" as ").next().unwrap_or(what).to_owned();
+    let reached: BTreeSet<String> = all
+        .ways
+        .iter()
+        .filter(|way| matches!(way.came, Came::Reached(_)))
+        .map(|way| path(&way.what))
+        .collect();
+    let refused: Vec<usize> = all
+        .ways
+        .iter()
+        .enumerate()
+        .filter(|(_, way)| way.came == Came::Refused("permission".to_owned()))
+        .map(|(index, _)| index)
+        .collect();
+    for index in refused {
+        let way = &mut all.ways[index];
+        if way.what.starts_with("socket ") && !reached.contains(&path(&way.what)) {
+            way.came =
+                Came::Unclear("permission was refused, so who listens is unknown".to_owned());
+        }
+    }
+}
+
+impl Ways {
+    fn unclear(&mut self, what: &str, why: &str) {
+        self.ways.push(Way {
+            what: what.to_owned(),
+            address: None,
+            came: Came::Unclear(why.to_owned()),
+        });
+    }
+
+    pub(super) fn reached(&self) -> impl Iterator<Item = &Way> {
+        self.ways.iter().filter(|way| matches!(way.came, Came::Reached(_)))
+    }
+
+    pub(super) fn unclear_ones(&self) -> impl Iterator<Item = &Way> {
+        self.ways.iter().filter(|way| matches!(way.came, Came::Unclear(_)))
+    }
+
+    /// How many attempts came to each class of refusal.
+    pub(super) fn refusals(&self) -> String {
+        let mut classes = std::collections::BTreeMap::<&str, usize>::new();
+        for way in &self.ways {
+            if let Came::Refused(class) = &way.came {
+                *classes.entry(class).or_default() += 1;
+            }
+        }
+        let counted: Vec<_> =
+            classes.iter().map(|(class, count)| format!("{count} {class}")).collect();
+        if counted.is_empty() { "nothing was found to try".to_owned() } else { counted.join(", ") }
+    }
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Came::Reached(how) | Came::Refused(how) | Came::Unclear(how)) = &self.came;
+        match &self.address {
+            Some(address) => write!(f, "{} ({address}): {how}", self.what),
+            None => write!(f, "{}: {how}", self.what),
+        }
+    }
+}
+
+/// That the same probe reaches the engine where there is a way, by socket and by TCP. Without
+/// it no refusal means anything.
+pub(super) fn control(world: &World) -> Result<Observation, Blind> {
+    let control = world.control.as_ref().map_err(Clone::clone)?;
+    let reply = control.root.as_ref().map_err(Clone::clone)?;
+    let socket = reply
+        .sockets()?
+        .sockets
+        .iter()
+        .find_map(|socket| match socket_came(socket) {
+            Came::Reached(how) => Some(format!("{}: {how}", socket.path)),
+            Came::Refused(_) | Came::Unclear(_) => None,
+        })
+        .ok_or("the control did not reach the engine by its socket")?;
+    let tcp = reply
+        .tcp()?
+        .targets
+        .iter()
+        .find_map(|target| match target_came(target) {
+            Came::Reached(how) => Some(format!("{}: {how}", target.target)),
+            Came::Refused(_) | Came::Unclear(_) => None,
+        })
+        .ok_or("the control did not reach the engine by TCP")?;
+    Ok(Observation::now(
+        Vantage::Control,
+        "the same probe where there is a way",
+        json!([socket, tcp]),
+    ))
+}

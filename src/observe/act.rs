@@ -1,0 +1,268 @@
+//! Acts that stress or stop a service, and what is seen meanwhile. After each, the service is
+//! left as it was found, or the world says that it is not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::account::Identity;
+use super::kit::{Kit, Lender};
+use crate::engine::Engine;
+use crate::engine::container::{Container, HostProcess};
+use crate::interrupt::Interrupt;
+use crate::probe::Question;
+use crate::probe::answer::{Cgroup, Processes};
+use crate::run_id::nonce;
+use crate::world::{Blind, Oom, Sight, Stop};
+
+/// How long the probe may take to answer.
+const WITHIN: Duration = Duration::from_secs(20);
+/// How long memory may take to run out.
+const HOG: Duration = Duration::from_secs(60);
+/// How much more than the limit is tried to be touched, in bytes.
+const BEYOND: u64 = 64 << 20;
+/// The pause between two looks at a container's state.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Lets memory run out inside a container and watches.
+///
+/// # Errors
+/// Why nothing could be seen, or why it was not tried.
+pub async fn run_out_of_memory(
+    engine: &Engine,
+    kit: &Kit,
+    sight: &Sight,
+    healthy_within: Duration,
+    interrupt: &Interrupt,
+) -> Result<Oom, Blind> {
+    let id = sight.container.id.as_str();
+    let identity =
+        sight.inside.first().map(|seen| seen.identity).ok_or("it was never looked at")?;
+    let lender = kit.lend(&sight.container, identity).await?;
+    let (processes, before) = state(kit, &lender).await?;
+    let limit = before.memory()?.ok_or("the service has no memory limit to run out of")?;
+    let swap = if before.host_has_swap() { before.swap()?.unwrap_or(0) } else { 0 };
+    let room = before.host_memory().unwrap_or(0);
+    if limit.saturating_add(swap) >= room {
+        return Err(format!("a limit of {limit} bytes would exhaust the host first"));
+    }
+    let restarts = restarts(&engine.inspect(id).await.map_err(text)?);
+    let mut events = engine.events(id);
+    let secret = nonce().map_err(text)?;
+    let arguments = [
+        "hog".to_owned(),
+        secret.clone(),
+        (limit + swap + BEYOND).to_string(),
+        HOG.as_millis().to_string(),
+    ];
+    let since = Timestamp::now();
+    let output = interrupt.or(kit.act(&lender, &arguments, HOG)).await.map_err(text)??;
+    let touched = touched(&output.stdout, &secret)?;
+    let healthy_after_ms = healthy_again(engine, id, since, healthy_within, interrupt).await?;
+    let after = engine.inspect(id).await.map_err(text)?;
+    // A restarted container has another pid namespace, and the lender has died with the old one.
+    let lender = if restarts == self::restarts(&after) {
+        lender
+    } else {
+        kit.lend(&after, identity).await?
+    };
+    let looked = state(kit, &lender).await;
+    let fresh_exec = looked.as_ref().map(|_| ()).map_err(Clone::clone);
+    let (processes_after, cgroup_after) = looked.unwrap_or_else(|_| (vec![], before.clone()));
+    kit.remove(std::slice::from_ref(&lender.id)).await;
+    Ok(Oom {
+        died: died(&processes, &processes_after),
+        before,
+        after: cgroup_after,
+        touched,
+        exit_code: output.exit_code,
+        events: events.drain().into_iter().map(|event| event.action).collect(),
+        restarts: (restarts, self::restarts(&after)),
+        oom_killed_flag: after.state.oom_killed,
+        healthy_after_ms,
+        fresh_exec,
+        limit,
+    })
+}
+
+/// Stops every process of a container, waits for its health check to fail, lets it continue and
+/// waits for the check to pass.
+///
+/// # Errors
+/// Why it could not be stopped or watched.
+pub async fn stop(
+    engine: &Engine,
+    kit: &Kit,
+    sight: &Sight,
+    within: Duration,
+    interrupt: &Interrupt,
+) -> Result<Stop, Blind> {
+    let id = sight.container.id.as_str();
+    let pid = sight.container.state.pid.filter(|pid| *pid > 0).ok_or("it does not run")?;
+    let processes = services_own(engine.top(id).await.map_err(text)?, pid);
+    let mut by_identity: BTreeMap<Identity, Vec<i64>> = BTreeMap::new();
+    for process in &processes {
+        let identity = Identity { uid: process.uid[1], gid: process.gid[1] };
+        by_identity.entry(identity).or_default().push(process.pid);
+    }
+    let began = Instant::now();
+    let mut pausers = Vec::new();
+    // Whatever happens from here on, the pausers are ended, and that lets everything continue.
+    let stopped = async {
+        for (identity, pids) in &by_identity {
+            let (pauser, outcome) = kit.pause(*identity, pids, 3 * within).await?;
+            pausers.push(pauser);
+            outcome?;
+        }
+        Ok::<_, Blind>(())
+    }
+    .await;
+    let unhealthy = match stopped {
+        Ok(()) => becomes(engine, id, "unhealthy", within, interrupt).await,
+        Err(why) => Err(why),
+    };
+    for pauser in &pausers {
+        engine.stop_own(pauser).await.map_err(text)?;
+    }
+    kit.remove(&pausers).await;
+    let unhealthy_after_ms = unhealthy?.then(|| millis(began.elapsed()));
+    let said = last_output(&engine.inspect(id).await.map_err(text)?);
+    let continued = Instant::now();
+    let healthy = becomes(engine, id, "healthy", within, interrupt).await?;
+    Ok(Stop {
+        stopped: processes.iter().map(|process| process.comm.clone()).collect(),
+        unhealthy_after_ms,
+        healthy_after_ms: healthy.then(|| millis(continued.elapsed())),
+        said,
+    })
+}
+
+/// The processes of the service itself: not those that the engine executes beside it, such as
+/// the health check. Those have the same parent as the first process.
+fn services_own(processes: Vec<HostProcess>, first: i64) -> Vec<HostProcess> {
+    let shim = processes.iter().find(|process| process.pid == first).map(|process| process.ppid);
+    processes
+        .into_iter()
+        .filter(|process| process.pid == first || Some(process.ppid) != shim)
+        .collect()
+}
+
+async fn state(
+    kit: &Kit,
+    lender: &Lender,
+) -> Result<(Vec<crate::probe::answer::Process>, Cgroup), Blind> {
+    let user = lender.identity.to_string();
+    let reply =
+        kit.ask(lender, Some(&user), &[Question::Processes, Question::Cgroup], WITHIN).await?;
+    let Processes { processes, .. } = reply.processes()?;
+    Ok((processes, reply.cgroup()?))
+}
+
+/// The names of the processes that are no longer there. A pid can be given again, but not with
+/// the same start time.
+fn died(
+    before: &[crate::probe::answer::Process],
+    after: &[crate::probe::answer::Process],
+) -> Vec<String> {
+    before
+        .iter()
+        // What the engine executes beside the service, such as its health check, comes and goes.
+        .filter(|process| !process.ours && (process.pid == 1 || process.ppid != Some(0)))
+        .filter(|process| {
+            !after.iter().any(|now| now.pid == process.pid && now.started == process.started)
+        })
+        .map(|process| format!("{} (pid {})", process.name, process.pid))
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct Touched {
+    nonce: String,
+    touched: u64,
+}
+
+/// The most that the probe said it had touched.
+fn touched(printed: &[u8], nonce: &str) -> Result<u64, Blind> {
+    String::from_utf8_lossy(printed)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Touched>(line).ok())
+        .filter(|line| line.nonce == nonce)
+        .map(|line| line.touched)
+        .max()
+        .ok_or_else(|| "the probe did not say that it had begun".to_owned())
+}
+
+/// How long until the service is healthy by a health check that began after `since`; running is
+/// enough where it has none. None when that does not come in time.
+async fn healthy_again(
+    engine: &Engine,
+    id: &str,
+    since: Timestamp,
+    within: Duration,
+    interrupt: &Interrupt,
+) -> Result<Option<u64>, Blind> {
+    let began = Instant::now();
+    while began.elapsed() < within {
+        let container = engine.inspect(id).await.map_err(text)?;
+        let healthy = match &container.state.health {
+            None => container.is_running(),
+            Some(health) => {
+                let fresh = health.log.iter().flatten().any(|run| {
+                    run.exit_code == Some(0)
+                        && run.start.as_deref().and_then(|start| start.parse::<Timestamp>().ok())
+                            > Some(since)
+                });
+                health.status.as_deref() == Some("healthy") && fresh
+            }
+        };
+        if healthy {
+            return Ok(Some(millis(began.elapsed())));
+        }
+        interrupt.or(tokio::time::sleep(LOOK)).await.map_err(text)?;
+    }
+    Ok(None)
+}
+
+/// Whether the health status becomes `wanted` in time.
+async fn becomes(
+    engine: &Engine,
+    id: &str,
+    wanted: &str,
+    within: Duration,
+    interrupt: &Interrupt,
+) -> Result<bool, Blind> {
+    let began = Instant::now();
+    while began.elapsed() < within {
+        let container = engine.inspect(id).await.map_err(text)?;
+        if !container.is_running() {
+            return Err("the container ended meanwhile".to_owned());
+        }
+        let health = container.state.health.and_then(|health| health.status);
+        if health.as_deref() == Some(wanted) {
+            return Ok(true);
+        }
+        interrupt.or(tokio::time::sleep(LOOK)).await.map_err(text)?;
+    }
+    Ok(false)
+}
+
+fn last_output(container: &Container) -> String {
+    let log = container.state.health.as_ref().and_then(|health| health.log.as_ref());
+    let output = log.and_then(|log| log.last()).and_then(|run| run.output.clone());
+    output.unwrap_or_default().chars().take(300).collect()
+}
+
+fn restarts(container: &Container) -> i64 {
+    container.restart_count.unwrap_or(0)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn text(error: impl std::fmt::Display) -> Blind {
+    error.to_string()
+}

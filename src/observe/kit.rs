@@ -1,0 +1,288 @@
+//! The probe's image and the containers that it runs in.
+//!
+//! Nothing is put into a container under test. A *lender*, a container of our own, joins the
+//! container's pid namespace under the same identity and holds the probe there; an exec in the
+//! container under test then runs `/proc/<lender>/exe`. The link leads to the lender's file
+//! whatever the root file system of the container is, so this works where there is no shell, no
+//! writable file system and no privilege. The kernel lets a process follow the link of another
+//! with the same ids and no more capabilities (ptrace(2), `PTRACE_MODE_READ_FSCREDS`).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::engine::container::Container;
+use crate::engine::exec::ExecOutput;
+use crate::engine::sidecar::Sidecar;
+use crate::engine::{Engine, EngineError};
+use crate::observe::account::Identity;
+use crate::probe::{self, Question, Reply};
+use crate::run_id::{LABEL, PAUSER, RunId, nonce};
+use crate::world::Blind;
+
+/// How long a container of our own may take to start.
+const START: Duration = Duration::from_secs(30);
+/// What the engine may add to the probe's own deadline: starting an exec takes a tenth of a
+/// second, several times that on a busy machine.
+const MARGIN: Duration = Duration::from_secs(10);
+/// The label of the canary, which whoever lists containers must see.
+pub const CANARY: &str = "dev.stackproof.canary";
+/// Where the engine's socket is mounted in the control: at a path that nobody would guess.
+const CONTROL_SOCKET: &str = "/control/engine";
+
+/// The probe's image, and the run for which containers of it are made.
+#[derive(Debug)]
+pub struct Kit {
+    engine: Engine,
+    run: RunId,
+    image: String,
+    made: AtomicUsize,
+}
+
+/// A container that lends the probe to another.
+#[derive(Debug, Clone)]
+pub struct Lender {
+    /// The lender's container id.
+    pub id: String,
+    /// The container under test.
+    pub target: String,
+    /// The pid of the probe in the pid namespace of the container under test.
+    pub pid: u32,
+    /// The identity that it has.
+    pub identity: Identity,
+}
+
+impl Kit {
+    /// Imports the probe as an image of its own.
+    ///
+    /// # Errors
+    /// When the engine refuses the image.
+    pub async fn import(engine: &Engine, run: &RunId) -> Result<Kit, EngineError> {
+        let repository = "stackproof-probe";
+        let archive = archive().map_err(|error| {
+            EngineError::internal("pack", "the probe's image", error.to_string())
+        })?;
+        let changes = vec![format!("LABEL {LABEL}={run}")];
+        engine.import_image(archive, repository, run.as_str(), changes).await?;
+        Ok(Kit {
+            engine: engine.clone(),
+            run: run.clone(),
+            image: format!("{repository}:{run}"),
+            made: AtomicUsize::new(0),
+        })
+    }
+
+    /// Lends the probe to a container under one identity.
+    ///
+    /// # Errors
+    /// When the lender does not start, for example because the container has stopped.
+    pub async fn lend(&self, target: &Container, identity: Identity) -> Result<Lender, Blind> {
+        let sidecar = Sidecar {
+            user: identity.to_string(),
+            pid: format!("container:{}", target.id),
+            security: lent_security(target),
+            ..self.sidecar("lender", &["hold"])
+        };
+        let (id, line) = self.start(&sidecar).await?;
+        let pid = probe::held_pid(&line)
+            .ok_or_else(|| format!("the lender of {} said {line:?}", target.short_name()))?;
+        Ok(Lender { id, target: target.id.clone(), pid, identity })
+    }
+
+    /// Asks the probe from inside the container under test, as `user` in the engine's spelling
+    /// or as the container's own user.
+    ///
+    /// # Errors
+    /// Why there is no complete reply.
+    pub async fn ask(
+        &self,
+        lender: &Lender,
+        user: Option<&str>,
+        questions: &[Question],
+        within: Duration,
+    ) -> Result<Reply, Blind> {
+        let program = format!("/proc/{}/exe", lender.pid);
+        self.ask_program(&lender.target, &program, lender.pid, user, questions, within).await
+    }
+
+    /// Asks the probe in one of our own containers.
+    ///
+    /// # Errors
+    /// Why there is no complete reply.
+    pub async fn ask_own(
+        &self,
+        container: &str,
+        user: &str,
+        questions: &[Question],
+        within: Duration,
+    ) -> Result<Reply, Blind> {
+        self.ask_program(container, "/probe", 0, Some(user), questions, within).await
+    }
+
+    async fn ask_program(
+        &self,
+        container: &str,
+        program: &str,
+        lender: u32,
+        user: Option<&str>,
+        questions: &[Question],
+        within: Duration,
+    ) -> Result<Reply, Blind> {
+        let nonce = nonce().map_err(|error| error.to_string())?;
+        let mut argv = vec![program.to_owned()];
+        argv.extend(probe::ask_arguments(&nonce, within, lender, questions));
+        let output = self
+            .engine
+            .exec(container, &argv, user, within + MARGIN)
+            .await
+            .map_err(|error| error.to_string())?;
+        if output.truncated {
+            return Err("the probe's reply was longer than is read".to_owned());
+        }
+        Reply::parse(&output.stdout, &nonce, questions).map_err(|fault| why(&fault, &output))
+    }
+
+    /// Runs an act of the probe inside the container under test.
+    ///
+    /// # Errors
+    /// When the engine cannot run it; how the act ended is in the output.
+    pub async fn act(
+        &self,
+        lender: &Lender,
+        arguments: &[String],
+        within: Duration,
+    ) -> Result<ExecOutput, Blind> {
+        let mut argv = vec![format!("/proc/{}/exe", lender.pid)];
+        argv.extend_from_slice(arguments);
+        let user = lender.identity.to_string();
+        self.engine
+            .exec(&lender.target, &argv, Some(&user), within + MARGIN)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Starts the positive control: it holds the engine's socket, relays it on a TCP port of its
+    /// own network namespace, and has no restrictions but missing capabilities.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_control(&self, canary: &str) -> Result<String, Blind> {
+        let socket = self.engine.socket_on_host();
+        let mut sidecar = Sidecar {
+            binds: vec![format!("{}:{CONTROL_SOCKET}", socket.display())],
+            security: vec!["seccomp=unconfined".to_owned()],
+            writable_root: true,
+            ..self.sidecar("control", &["hold", "--listen", CONTROL_SOCKET, "2375"])
+        };
+        sidecar.labels.insert(CANARY.to_owned(), canary.to_owned());
+        Ok(self.start(&sidecar).await?.0)
+    }
+
+    /// Starts a container of our own in the namespaces of the engine's host, without privileges:
+    /// it sees which namespaces, addresses and listeners are the host's.
+    ///
+    /// # Errors
+    /// When it does not start, for example because the engine remaps users.
+    pub async fn start_host(&self) -> Result<String, Blind> {
+        let sidecar = Sidecar {
+            network: "host".to_owned(),
+            pid: "host".to_owned(),
+            host_namespaces: true,
+            ..self.sidecar("host", &["hold"])
+        };
+        Ok(self.start(&sidecar).await?.0)
+    }
+
+    /// Stops processes of the host by their pids, as the identity that they have there, from a
+    /// container of our own. They continue when that container is asked to end, and after
+    /// `at_most`. Returns the container, and whether every process was stopped.
+    ///
+    /// # Errors
+    /// When the container does not start; nothing is stopped then.
+    pub async fn pause(
+        &self,
+        identity: Identity,
+        pids: &[i64],
+        at_most: Duration,
+    ) -> Result<(String, Result<(), Blind>), Blind> {
+        let nonce = nonce().map_err(|error| error.to_string())?;
+        let deadline = at_most.as_millis().to_string();
+        let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+        let mut arguments = vec!["pause", &nonce, &deadline];
+        arguments.extend(pids.iter().map(String::as_str));
+        let mut sidecar = Sidecar {
+            user: identity.to_string(),
+            pid: "host".to_owned(),
+            host_namespaces: true,
+            ..self.sidecar("pauser", &arguments)
+        };
+        sidecar.labels.insert(PAUSER.to_owned(), String::new());
+        let (id, line) = self.start(&sidecar).await?;
+        Ok((id, probe::all_paused(&line, &nonce)))
+    }
+
+    /// Removes containers of our own, all at once. What cannot be removed now goes with the run.
+    pub async fn remove(&self, ids: &[String]) {
+        let removals = ids.iter().map(|id| self.engine.remove_container(id));
+        futures_util::future::join_all(removals).await;
+    }
+
+    async fn start(&self, sidecar: &Sidecar) -> Result<(String, String), Blind> {
+        self.engine.start_sidecar(sidecar, START).await.map_err(|error| error.to_string())
+    }
+
+    fn sidecar(&self, kind: &str, arguments: &[&str]) -> Sidecar {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let mut argv = vec!["/probe".to_owned()];
+        argv.extend(arguments.iter().map(ToString::to_string));
+        Sidecar {
+            name: format!("stackproof-{kind}-{}-{number}", self.run),
+            image: self.image.clone(),
+            argv,
+            user: "0:0".to_owned(),
+            labels: HashMap::from([(LABEL.to_owned(), self.run.to_string())]),
+            network: "none".to_owned(),
+            pid: String::new(),
+            host_namespaces: false,
+            security: vec![],
+            binds: vec![],
+            writable_root: false,
+            capabilities: vec![],
+        }
+    }
+}
+
+/// The security options of a container that its lender takes over: what restricts gaining
+/// privileges and access between processes. A seccomp profile stays behind, because it might
+/// keep the lender from starting and says nothing about lending.
+fn lent_security(target: &Container) -> Vec<String> {
+    let options = target.host_config.security_opt.iter().flatten();
+    options.filter(|option| !option.starts_with("seccomp")).cloned().collect()
+}
+
+fn why(fault: &probe::ProbeFault, output: &ExecOutput) -> String {
+    let code = output.exit_code.map_or_else(
+        || "it did not end in time".to_owned(),
+        |code| format!("it exited with {code}"),
+    );
+    let complaint = output.stderr_text();
+    let complaint: String = complaint.chars().take(300).collect();
+    format!("no complete reply of the probe: {fault}; {code}; {complaint}")
+}
+
+/// The image: the probe, and a copy of it that belongs to root and is setuid, for the attempt to
+/// gain privileges.
+fn archive() -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, mode) in [("probe", 0o555), ("probe-suid", 0o4755)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(probe::BINARY.len() as u64);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_entry_type(tar::EntryType::Regular);
+        archive.append_data(&mut header, path, probe::BINARY)?;
+    }
+    archive.into_inner()
+}

@@ -1,0 +1,186 @@
+//! Which questions the checks of a service raise. Pure.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::check;
+use crate::plan::Plan;
+use crate::probe::Question;
+use crate::scenario::CheckSpec;
+
+/// How long a TCP connection may take. The kernel sends the first packet again after one second,
+/// so a refusal by silence was tried twice; on one host an open way answers within a millisecond.
+const TCP_WAIT: Duration = Duration::from_millis(1500);
+/// Where engines and their proxies listen: plain, TLS, swarm, and an old default.
+const ENGINE_PORTS: [u16; 4] = [2375, 2376, 2377, 4243];
+
+/// The questions for the containers of a service, without those about TCP.
+#[must_use]
+pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
+    let mut questions: Vec<Question> = Vec::new();
+    let mut add = |question: Question| {
+        if !questions.contains(&question) {
+            questions.push(question);
+        }
+    };
+    for planned in plan.asked().filter(|planned| planned.service == service) {
+        match planned.spec {
+            CheckSpec::RunsAs(_) | CheckSpec::Capabilities(_) | CheckSpec::Apparmor(_) => {
+                add(Question::Processes);
+            }
+            CheckSpec::NoNewPrivileges(_) => {
+                add(Question::Processes);
+                add(Question::Privileges);
+            }
+            CheckSpec::Seccomp(_) => {
+                add(Question::Processes);
+                add(Question::Syscalls);
+            }
+            CheckSpec::ReadOnlyRoot(_) => {
+                add(Question::Mounts);
+                add(Question::Write(check::WRITE_TRIED.map(str::to_owned).to_vec()));
+            }
+            CheckSpec::Namespaces(_) => add(Question::Processes),
+            CheckSpec::MemoryLimit(_)
+            | CheckSpec::CpuLimit(_)
+            | CheckSpec::PidsLimit(_)
+            | CheckSpec::SwapLimit(_)
+            | CheckSpec::OomContained(_) => add(Question::Cgroup),
+            CheckSpec::NoDockerAccess(_) => ways(&mut add),
+            CheckSpec::DockerAccessVia(spec) => {
+                ways(&mut add);
+                add(Question::Get(check::canary_list(spec, canary)));
+                for path in &spec.forbidden {
+                    add(Question::Get(check::forbidden(spec, path)));
+                }
+            }
+            CheckSpec::ImageSize(_)
+            | CheckSpec::NoBuildTools(_)
+            | CheckSpec::NoSecretsInImage(_)
+            | CheckSpec::SingleDependencySource(_)
+            | CheckSpec::Healthy(_)
+            | CheckSpec::NoRawSocketMount(_)
+            | CheckSpec::NoPublishedOnAllInterfaces(_) => {}
+        }
+    }
+    questions
+}
+
+fn ways(add: &mut impl FnMut(Question)) {
+    add(Question::Processes);
+    add(Question::Environ);
+    add(Question::Mounts);
+    add(Question::Sockets);
+    add(Question::Descriptors);
+}
+
+/// The questions that depend on who asks: those for another identity of the same container.
+#[must_use]
+pub fn for_identity() -> Vec<Question> {
+    vec![Question::Mounts, Question::Sockets, Question::Descriptors]
+}
+
+/// The questions for the control, as root.
+#[must_use]
+pub fn for_control_root() -> Vec<Question> {
+    vec![
+        Question::Sockets,
+        Question::Tcp { wait: TCP_WAIT, targets: vec!["127.0.0.1:2375".to_owned()] },
+        Question::Write(vec!["/".to_owned()]),
+    ]
+}
+
+/// The questions for the control, as an ordinary user.
+#[must_use]
+pub fn for_control_user() -> Vec<Question> {
+    vec![Question::Syscalls, Question::Privileges]
+}
+
+/// What is known of the network before a container is asked what it can reach.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// The addresses at which the engine's host can be reached: every bridge's gateway, and its
+    /// own addresses.
+    pub host_addresses: BTreeSet<String>,
+    /// What listens on the host, `address:port`; `*` is every address.
+    pub host_listening: BTreeSet<String>,
+    /// The names and addresses of the stack's containers with the ports on which each listens.
+    pub peers: Vec<(BTreeSet<String>, BTreeSet<u16>)>,
+    /// Further ports that the scenario names.
+    pub ports: BTreeSet<u16>,
+}
+
+impl Surroundings {
+    /// The question about TCP for one container.
+    #[must_use]
+    pub fn question(&self) -> Question {
+        let mut targets: BTreeSet<String> = BTreeSet::new();
+        let ports: BTreeSet<u16> = ENGINE_PORTS.into_iter().chain(self.ports.clone()).collect();
+        let mut listening_everywhere = BTreeSet::new();
+        for listener in &self.host_listening {
+            let Some((address, port)) = listener.rsplit_once(':') else { continue };
+            let Ok(number) = port.parse::<u16>() else { continue };
+            if address == "*" {
+                listening_everywhere.insert(number);
+            } else if !address.starts_with("127.") {
+                targets.insert(listener.clone());
+            }
+        }
+        for address in &self.host_addresses {
+            for port in ports.union(&listening_everywhere) {
+                targets.insert(at(address, *port));
+            }
+        }
+        for (names, listening) in &self.peers {
+            for name in names {
+                for port in ports.union(listening) {
+                    targets.insert(at(name, *port));
+                }
+            }
+        }
+        for port in ports.union(&listening_everywhere) {
+            targets.insert(format!("gateway:{port}"));
+            targets.insert(format!("127.0.0.1:{port}"));
+            targets.insert(format!("host.docker.internal:{port}"));
+        }
+        targets.insert("env".to_owned());
+        Question::Tcp { wait: TCP_WAIT, targets: targets.into_iter().collect() }
+    }
+}
+
+/// An IPv6 address needs brackets before a port.
+fn at(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listener_that_could_be_an_engine_is_a_target() {
+        let surroundings = Surroundings {
+            host_addresses: BTreeSet::from(["172.17.0.1".to_owned()]),
+            host_listening: ["*:9999", "172.18.0.1:12375", "127.0.0.1:631"]
+                .map(str::to_owned)
+                .into(),
+            peers: vec![(["relay".to_owned(), "fd00::2".to_owned()].into(), [12376].into())],
+            ports: [7777].into(),
+        };
+        let Question::Tcp { targets, .. } = surroundings.question() else { panic!() };
+        for wanted in [
+            "172.17.0.1:2375",
+            "172.17.0.1:9999",
+            "172.17.0.1:7777",
+            "172.18.0.1:12375",
+            "relay:12376",
+            "[fd00::2]:2375",
+            "gateway:2376",
+            "127.0.0.1:4243",
+            "env",
+        ] {
+            assert!(targets.contains(&wanted.to_owned()), "{wanted} is missing");
+        }
+        assert!(!targets.iter().any(|target| target.ends_with(":631")));
+    }
+}
