@@ -34,7 +34,14 @@ mod way;
 
 pub use docker_access_via::{canary_list, forbidden};
 pub use finding::Finding;
+pub use healthy::worth_stopping;
 pub use read_only_root::TRIED as WRITE_TRIED;
+
+/// The names of all capabilities, without their prefix.
+#[must_use]
+pub fn capability_names() -> &'static [&'static str] {
+    &capabilities::NAMES
+}
 
 /// Judges one check of one service.
 #[must_use]

@@ -78,6 +78,20 @@ pub enum Verb {
         /// The engine.
         endpoint: String,
     },
+    /// Take a shared stack down when its test runner has ended; started by the first test.
+    #[command(hide = true)]
+    ReapLease {
+        /// The run.
+        run: String,
+        /// The engine.
+        endpoint: String,
+        /// The runner's pid.
+        pid: i32,
+        /// When the runner started, in clock ticks since boot.
+        started: u64,
+        /// The folder of the lease.
+        folder: PathBuf,
+    },
 }
 
 /// The arguments of `run`.

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Endpoint, Engine};
-use crate::event::{Event, Phase};
+use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::plan::{Selection, plan};
 use crate::record::{ImageRecord, Record, SCHEMA, Summary};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, redact_record};
 use crate::run_id::RunId;
 use crate::scenario::load::Loaded;
 use crate::scenario::validate::unknown_services;
@@ -22,6 +22,7 @@ use crate::stack::reaper::Reaper;
 use crate::stack::runs::{self, Alive};
 use crate::stack::{Stack, leftover};
 
+mod coming;
 mod ledger;
 mod prepare;
 mod verify;
@@ -33,8 +34,8 @@ use ledger::Ledger;
 pub struct Request {
     /// The scenario.
     pub loaded: Loaded,
-    /// The project to look at, where the stack is somebody else's.
-    pub attach: Option<String>,
+    /// Whose stack it is.
+    pub mode: Mode,
     /// Compose files merged last.
     pub overlays: Vec<PathBuf>,
     /// Whether the stack stays up.
@@ -43,6 +44,17 @@ pub struct Request {
     pub selection: Selection,
     /// The program that is started as the reaper.
     pub program: PathBuf,
+}
+
+/// Whose stack is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// One of our own: brought up for this run and taken down after it.
+    Own,
+    /// One of our own that another run has brought up and that outlives this one.
+    Shared(RunId),
+    /// Somebody else's project, in which nothing is changed.
+    Attached(String),
 }
 
 /// What came of a run.
@@ -54,8 +66,18 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
+impl Mode {
+    /// The run to which the stack belongs.
+    fn owner<'a>(&'a self, run: &'a RunId) -> &'a RunId {
+        match self {
+            Mode::Shared(owner) => owner,
+            Mode::Own | Mode::Attached(_) => run,
+        }
+    }
+}
+
 /// Receives what happens.
-pub type Emit<'a> = &'a (dyn Fn(Event) + Send + Sync);
+pub type Emit<'a> = &'a dyn Listener;
 
 /// What a run has found out so far.
 #[derive(Debug, Default)]
@@ -78,9 +100,10 @@ pub async fn run(
     emit: Emit<'_>,
 ) -> Result<Outcome, Failure> {
     let started = Timestamp::now();
+    let started_at = Instant::now();
     let run = RunId::fresh()?;
     let scenario = &request.loaded.scenario;
-    emit(Event::RunStarted { scenario: scenario.name.value.clone(), run_id: run.to_string() });
+    emit.hear(Event::RunStarted { scenario: scenario.name.value.clone(), run_id: run.to_string() });
     let mut findings = Findings::default();
     let (failure, leftovers) =
         match guarded(request, endpoint, &run, interrupt, emit, &mut findings).await {
@@ -105,7 +128,9 @@ pub async fn run(
         leftovers,
     };
     let redactor = Redactor::new(findings.secrets);
-    Ok(Outcome { record: redactor.record(record), failure })
+    let took = started_at.elapsed();
+    emit.hear(Event::RunFinished { scenario: record.scenario.clone(), took });
+    Ok(Outcome { record: redact_record(record, &redactor), failure })
 }
 
 /// Connects, starts the reaper, and sees to it that whatever the run does, it is cleaned up
@@ -130,13 +155,14 @@ async fn guarded(
     let mut stack = None;
     let failure =
         whole(request, &engine, run, interrupt, emit, findings, &mut stack).await.err();
-    let keep = request.keep && failure.is_none();
+    let keep = request.keep && failure.is_none() && request.mode == Mode::Own;
     let leftovers = if keep {
         kept(stack.as_ref(), run, emit);
         runs::keep(run).map_err(|error| system("note that the stack stays up", error))?;
         vec![]
     } else {
-        down(stack.as_ref(), &engine, run, emit).await
+        let own = stack.as_ref().filter(|_| request.mode == Mode::Own);
+        down(own, &engine, run, emit).await
     };
     reaper.done();
     if !keep {
@@ -144,6 +170,47 @@ async fn guarded(
         alive.end();
     }
     Ok((failure, leftovers))
+}
+
+/// Brings a stack up for others to share: what the first holder of a lease does. It is taken
+/// down by whoever cleans up after `run`.
+///
+/// # Errors
+/// Why it did not come up.
+pub async fn bring_up(
+    loaded: &Loaded,
+    endpoint: Endpoint,
+    run: &RunId,
+    interrupt: &Interrupt,
+    emit: Emit<'_>,
+) -> Result<(), Failure> {
+    let engine = Engine::connect(endpoint).await?;
+    let env = prepare::environment(&loaded.scenario, &engine, run)?;
+    let tool = tool(loaded, &[], &engine, &env, run);
+    let stack = Stack::prepare(tool.clone(), &loaded.scenario.name, run, interrupt).await?;
+    let coming = coming::Coming { loaded, engine: &engine, run, interrupt, emit, stack: &stack, env: &env };
+    coming.prepare().await?;
+    coming.build(&tool).await?;
+    coming.up().await
+}
+
+fn tool(
+    loaded: &Loaded,
+    overlays: &[PathBuf],
+    engine: &Engine,
+    env: &[(String, String)],
+    run: &RunId,
+) -> ComposeTool {
+    let Loaded { scenario, folder, .. } = loaded;
+    let files = scenario.compose.iter().map(|file| folder.join(&file.value));
+    ComposeTool {
+        endpoint: engine.endpoint().clone(),
+        files: files.chain(overlays.iter().cloned()).collect(),
+        profiles: scenario.profiles.clone(),
+        env: env.to_vec(),
+        folder: folder.clone(),
+        run: Some(run.clone()),
+    }
 }
 
 /// Everything between the connection and the cleaning up.
@@ -156,25 +223,18 @@ async fn whole(
     findings: &mut Findings,
     slot: &mut Option<Stack>,
 ) -> Result<(), Failure> {
-    let Loaded { scenario, folder, .. } = &request.loaded;
-    let env = prepare::environment(scenario, engine, run)?;
-    let mut files: Vec<PathBuf> =
-        scenario.compose.iter().map(|file| folder.join(&file.value)).collect();
-    files.extend(request.overlays.iter().cloned());
-    let tool = ComposeTool {
-        endpoint: engine.endpoint().clone(),
-        files,
-        profiles: scenario.profiles.clone(),
-        env: env.clone(),
-        folder: folder.clone(),
-        run: Some(run.clone()),
-    };
+    let Loaded { scenario, .. } = &request.loaded;
+    let env = prepare::environment(scenario, engine, request.mode.owner(run))?;
+    let tool = tool(&request.loaded, &request.overlays, engine, &env, run);
     let phase = Clock::start(Phase::Resolve, emit);
     let version = tool.version().await?;
     findings.environment.insert("compose".to_owned(), json!(version));
-    let stack = match &request.attach {
-        Some(project) => Stack::attach(tool.clone(), engine, project, interrupt).await?,
-        None => Stack::prepare(tool.clone(), &scenario.name, run, interrupt).await?,
+    let owner = request.mode.owner(run);
+    let stack = match &request.mode {
+        Mode::Attached(project) => Stack::attach(tool.clone(), engine, project, interrupt).await?,
+        Mode::Own | Mode::Shared(_) => {
+            Stack::prepare(tool.clone(), &scenario.name, owner, interrupt).await?
+        }
     };
     let stack = slot.insert(stack);
     let services = stack.model.service_names();
@@ -191,8 +251,9 @@ async fn whole(
         findings.changes.clone_from(&isolated.changes);
     }
     let plan = plan(scenario, &stack.model, &request.selection);
+    emit.hear(Event::ChecksPlanned { count: plan.asked().count() });
     findings.ledger = Some(Ledger::of(&plan));
-    phase.finish();
+    phase.finish("");
     let verification = verify::Verification {
         request,
         engine,
@@ -215,23 +276,23 @@ async fn down(
     emit: Emit<'_>,
 ) -> Vec<String> {
     let phase = Clock::start(Phase::Down, emit);
-    if let Some(stack) = stack.filter(|stack| stack.isolated.is_some()) {
+    if let Some(stack) = stack {
         // Sidecars live in the namespaces of the stack's containers and would be killed with
         // them; whatever the tool cannot take down is removed by label below.
         if let Err(error) = stack.down(|line| phase.progress(line)).await {
-            emit(Event::Note(error.to_string()));
+            emit.hear(Event::Problem(error.to_string()));
         }
     }
     let left = leftover::remove_all(engine, run, false)
         .await
         .unwrap_or_else(|error| vec![format!("what is left is unknown: {error}")]);
-    phase.finish();
+    phase.finish("");
     left
 }
 
 fn kept(stack: Option<&Stack>, run: &RunId, emit: Emit<'_>) {
     if let Some(stack) = stack {
-        emit(Event::Note(format!(
+        emit.hear(Event::Note(format!(
             "the stack stays up as project {}; `stackproof sweep --run {run}` removes it",
             stack.project
         )));
@@ -260,15 +321,19 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     fn start(phase: Phase, emit: Emit<'a>) -> Clock<'a> {
-        emit(Event::PhaseStarted { phase });
+        emit.hear(Event::PhaseStarted { phase });
         Clock { phase, since: Instant::now(), emit }
     }
 
     fn progress(&self, line: &str) {
-        (self.emit)(Event::PhaseProgress { phase: self.phase, line: line.to_owned() });
+        self.emit.hear(Event::PhaseProgress { phase: self.phase, line: line.to_owned() });
     }
 
-    fn finish(self) {
-        (self.emit)(Event::PhaseFinished { phase: self.phase, took: self.since.elapsed() });
+    fn finish(self, result: impl Into<String>) {
+        self.emit.hear(Event::PhaseFinished {
+            phase: self.phase,
+            took: self.since.elapsed(),
+            result: result.into(),
+        });
     }
 }

@@ -10,21 +10,57 @@ use serde::{Deserialize, Serialize};
 
 pub mod amount;
 pub mod check;
+pub mod load;
+pub mod schema;
+pub mod stack_file;
+pub mod validate;
 
 use crate::yaml::Spanned;
 pub use amount::{Bytes, Seconds};
 pub use check::CheckSpec;
 
-/// One scenario file, after `extends` has been followed.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// One scenario, after `extends` has been followed.
+#[derive(Debug, Clone)]
 pub struct Scenario {
     /// The name, kebab-case. It becomes part of the project name and the JUnit class names.
     pub name: Spanned<String>,
     /// The document whose claims these are, for the reports.
+    pub document: Option<String>,
+    /// The Compose files, merged in this order; relative to the folder of the scenario.
+    pub compose: Vec<Spanned<String>>,
+    /// Compose profiles to enable.
+    pub profiles: Vec<String>,
+    /// Environment for the interpolation of the Compose files.
+    pub env: BTreeMap<String, String>,
+    /// Commands to run before the stack is built.
+    pub prepare: Vec<Vec<String>>,
+    /// How long building may take.
+    pub build_within: Seconds,
+    /// How long the stack may take to become healthy.
+    pub healthy_within: Seconds,
+    /// What is claimed.
+    pub claims: Vec<Spanned<Claim>>,
+}
+
+/// A scenario file as it is written. What it does not state it takes from the file that it
+/// extends.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// The name, kebab-case. It becomes part of the project name and the JUnit class names.
+    pub name: Spanned<String>,
+    /// Another scenario file, relative to this one. Its claims are taken over; a claim with the
+    /// same id replaces the inherited one.
+    #[serde(default)]
+    pub extends: Option<Spanned<String>>,
+    /// Inherited claims that are not taken over.
+    #[serde(default, deserialize_with = "crate::yaml::list")]
+    pub without: Vec<Spanned<String>>,
+    /// The document whose claims these are, for the reports.
     #[serde(default)]
     pub document: Option<String>,
-    /// The Compose files, merged in this order; paths are relative to the scenario file.
+    /// The Compose files, merged in this order; relative to this file.
+    #[serde(default, deserialize_with = "crate::yaml::list")]
     pub compose: Vec<Spanned<String>>,
     /// Compose profiles to enable.
     #[serde(default)]
@@ -34,16 +70,18 @@ pub struct Scenario {
     /// the run.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Commands to run before the stack is built, without a shell, from the scenario's folder.
+    /// Commands to run before the stack is built, without a shell, from the folder of this file.
+    /// A program with a slash in its name is relative to that folder.
     #[serde(default)]
     pub prepare: Vec<Vec<String>>,
     /// How long building may take.
-    #[serde(default = "Seconds::for_build")]
-    pub build_within: Seconds,
+    #[serde(default)]
+    pub build_within: Option<Seconds>,
     /// How long the stack may take to become healthy.
-    #[serde(default = "Seconds::for_up")]
-    pub healthy_within: Seconds,
+    #[serde(default)]
+    pub healthy_within: Option<Seconds>,
     /// What is claimed.
+    #[serde(default, deserialize_with = "crate::yaml::list")]
     pub claims: Vec<Spanned<Claim>>,
 }
 
@@ -63,7 +101,7 @@ pub struct Claim {
     #[serde(default)]
     pub documented: Option<Documented>,
     /// What is checked. Empty only for a pending claim.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::yaml::list")]
     pub checks: Vec<Spanned<CheckSpec>>,
     /// Why the claim cannot be verified yet. It then has no checks and shows as skipped.
     #[serde(default)]

@@ -56,6 +56,8 @@ pub enum StackError {
         within: Duration,
         /// Which service is in which state, and what its health check or its log said last.
         why: String,
+        /// Whether a container exists that could not be started.
+        not_startable: bool,
     },
     /// There is no such project.
     #[error("no container of a project `{0}` exists; `docker compose ls --all` lists the projects")]
@@ -140,8 +142,11 @@ impl Stack {
         if matches!(error, ComposeError::Interrupted) {
             return Err(error.into());
         }
-        let why = self.what_is_wrong(engine).await.unwrap_or_default();
-        if why.is_empty() { Err(error.into()) } else { Err(StackError::NotHealthy { within, why }) }
+        let (why, not_startable) = self.what_is_wrong(engine).await.unwrap_or_default();
+        if why.is_empty() {
+            return Err(error.into());
+        }
+        Err(StackError::NotHealthy { within, why, not_startable })
     }
 
     /// Takes the stack down.
@@ -177,18 +182,21 @@ impl Stack {
     }
 
     /// A sentence for each service that is not as it should be.
-    async fn what_is_wrong(&self, engine: &Engine) -> Result<String, EngineError> {
+    async fn what_is_wrong(&self, engine: &Engine) -> Result<(String, bool), EngineError> {
         let mut sentences = Vec::new();
+        let mut not_startable = false;
         let services = self.containers(engine).await?;
         for (service, containers) in &services {
             for container in containers {
+                let error = container.state.error.as_deref().unwrap_or_default();
+                not_startable |= !error.is_empty();
                 if let Some(state) = complaint(container) {
                     let log = engine.last_lines(&container.id, 5).await.unwrap_or_default();
                     sentences.push(format!("service {service} {state}{}", quoted(&log)));
                 }
             }
         }
-        Ok(sentences.join("; "))
+        Ok((sentences.join("; "), not_startable))
     }
 
     /// The Compose files that the documented commands should see: those of this run.

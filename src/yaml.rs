@@ -6,6 +6,12 @@ use std::ops::Deref;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
+pub mod deserialize;
+pub mod node;
+
+pub use deserialize::{deserialize, list};
+pub use node::{Kind, Node, Tags, read};
+
 /// A stretch of one source file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Span {
@@ -15,6 +21,38 @@ pub struct Span {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+}
+
+impl Span {
+    /// From the beginning of this to the end of another.
+    #[must_use]
+    pub fn to(self, other: Span) -> Span {
+        Span { end: other.end.max(self.end), ..self }
+    }
+
+    /// Without white space at its end: the parser lets a block reach to the next token.
+    #[must_use]
+    pub fn trimmed(self, text: &str) -> Span {
+        let covered = text.get(self.start..self.end).unwrap_or_default();
+        Span { end: self.start + covered.trim_end().len(), ..self }
+    }
+
+    /// The bytes of `text` that are shown: on the first line only, and at least one character
+    /// where there is one.
+    #[must_use]
+    pub fn range(self, text: &str) -> std::ops::Range<usize> {
+        let start = floor(text, self.start);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let next = text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
+        let end = floor(text, self.end).min(line_end).max(next.min(line_end.max(start)));
+        start..end
+    }
+}
+
+/// The nearest character boundary at or before a byte.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// A value and where it stands.

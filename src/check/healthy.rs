@@ -80,6 +80,15 @@ fn judge_one(check: &Healthy, expected: &str, sight: &Sight, world: &World) -> F
     }
 }
 
+/// Whether stopping the service would show anything: not where the health check is none, or
+/// fails already.
+#[must_use]
+pub fn worth_stopping(sight: &Sight) -> bool {
+    let health = sight.container.state.health.as_ref();
+    let status = health.and_then(|health| health.status.as_deref());
+    fault(sight.container.config.healthcheck.as_ref()).is_none() && status == Some("healthy")
+}
+
 /// What is wrong with a health check as it is configured.
 fn fault(configured: Option<&Healthcheck>) -> Option<String> {
     let none = || Some("there is no health check".to_owned());

@@ -1,0 +1,329 @@
+//! The verification proper: build, up, control, observe, judge, act, and what the document's own
+//! commands say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use futures_util::future::{join, join_all};
+use super::ledger::{Ledger, Place};
+use super::coming::Coming;
+use super::{Clock, Emit, Findings, Mode, Request};
+use crate::check;
+use crate::compose::Model;
+use crate::documented::Reader;
+use crate::engine::Engine;
+use crate::event::{Event, Phase};
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::observe::kit::Kit;
+use crate::observe::{Controls, Observer, act};
+use crate::plan::Plan;
+use crate::record::ImageRecord;
+use crate::redact::is_secret_name;
+use crate::run_id::RunId;
+use crate::scenario::CheckSpec;
+use crate::stack::Stack;
+use crate::stack::compose_tool::ComposeTool;
+use crate::world::World;
+
+/// Everything that a verification works with.
+pub(super) struct Verification<'a> {
+    pub(super) request: &'a Request,
+    pub(super) engine: &'a Engine,
+    pub(super) run: &'a RunId,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) emit: Emit<'a>,
+    pub(super) stack: &'a Stack,
+    pub(super) tool: &'a ComposeTool,
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) env: &'a [(String, String)],
+}
+
+/// The values in the model that must not be written anywhere: those of variables whose names say
+/// that they are secret.
+pub(super) fn secrets(model: &Model) -> Vec<String> {
+    model
+        .services
+        .values()
+        .flat_map(|service| &service.environment)
+        .filter(|(name, _)| is_secret_name(name))
+        .map(|(_, value)| value.clone())
+        .filter(|value| !value.is_empty())
+        .collect()
+}
+
+impl Verification<'_> {
+    /// Runs it. What was judged is in the findings even when this ends early.
+    pub(super) async fn run(&self, findings: &mut Findings) -> Result<(), Failure> {
+        let own = self.request.mode == Mode::Own;
+        let coming = Coming {
+            loaded: &self.request.loaded,
+            engine: self.engine,
+            run: self.run,
+            interrupt: self.interrupt,
+            emit: self.emit,
+            stack: self.stack,
+            env: self.env,
+        };
+        if own {
+            coming.prepare().await?;
+        }
+        let kit = self.interrupt.or(Kit::import(self.engine, self.run)).await??;
+        if own {
+            coming.build(self.tool).await?;
+        }
+        let (up, controls) = join(
+            async { if own { coming.up().await } else { Ok(()) } },
+            self.interrupt.or(Controls::establish(&kit, self.plan)),
+        )
+        .await;
+        let controls = controls?;
+        // A container that this kernel cannot start is judged as it was created; the rest of the
+        // stack is judged as it runs.
+        let not_up = match up {
+            Err(failure) if self.can_be_judged(&failure) => Some(failure),
+            Err(failure) => return Err(failure),
+            Ok(()) => None,
+        };
+        let phase = Clock::start(Phase::Observe, self.emit);
+        let observer =
+            Observer { engine: self.engine, kit: &kit, stack: self.stack, plan: self.plan };
+        let (mut world, sidecars) = self.interrupt.or(observer.look(controls)).await??;
+        findings.images = images(&world);
+        phase.finish("");
+        self.judge(&world, findings, |spec| !spec.is_intrusive());
+        self.follow_document(&world, findings).await?;
+        self.interrupt.or(kit.remove(&sidecars)).await?;
+        self.intrude(&kit, &mut world, findings).await?;
+        not_up.map_or(Ok(()), Err)
+    }
+
+    /// Whether the stack stands although it did not come up whole: a container exists that the
+    /// kernel refused to start.
+    fn can_be_judged(&self, failure: &Failure) -> bool {
+        matches!(
+            failure,
+            Failure::Stack(crate::stack::StackError::NotHealthy { not_startable: true, .. })
+        )
+    }
+
+    /// Judges the asked checks that `which` accepts.
+    fn judge(
+        &self,
+        world: &World,
+        findings: &mut Findings,
+        which: impl Fn(&CheckSpec) -> bool,
+    ) {
+        let Some(ledger) = &mut findings.ledger else { return };
+        for (claim, planned) in self.plan.claims.iter().enumerate() {
+            for (index, check) in planned.checks.iter().enumerate() {
+                if check.not_asked.is_some() || !which(check.spec) {
+                    continue;
+                }
+                let place = Place { claim, check: index };
+                self.judge_one(world, ledger, place, Instant::now());
+            }
+        }
+    }
+
+    fn judge_one(&self, world: &World, ledger: &mut Ledger, place: Place, since: Instant) {
+        let planned = &self.plan.claims[place.claim];
+        let check = &planned.checks[place.check];
+        let finding = check::judge(check.spec, &check.service, world);
+        let took = since.elapsed();
+        self.emit.hear(Event::CheckFinished {
+            claim: planned.claim.id.value.clone(),
+            code: check.spec.code().to_owned(),
+            service: check.service.clone(),
+            verdict: finding.verdict,
+            took,
+        });
+        ledger.fill(place, finding, took);
+    }
+
+    /// Runs the asked claims' documented commands, all at once.
+    async fn follow_document(
+        &self,
+        world: &World,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        let asked: Vec<_> = self
+            .plan
+            .claims
+            .iter()
+            .enumerate()
+            .filter(|(_, planned)| {
+                planned.claim.pending.is_some()
+                    || planned.checks.iter().any(|check| check.not_asked.is_none())
+            })
+            .filter_map(|(index, planned)| Some((index, planned.claim.documented.as_ref()?)))
+            .collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let phase = Clock::start(Phase::Documented, self.emit);
+        let reader = self.reader(world);
+        let followed = asked.into_iter().map(|(index, documented)| {
+            let reader = &reader;
+            async move { (index, reader.follow(documented, self.interrupt).await) }
+        });
+        for (index, documented) in self.interrupt.or(join_all(followed)).await? {
+            if let Some(ledger) = &mut findings.ledger {
+                ledger.document(index, documented);
+            }
+        }
+        phase.finish("");
+        Ok(())
+    }
+
+    fn reader(&self, world: &World) -> Reader {
+        let fixed = self.stack.isolated.as_ref().map(|isolated| &isolated.container_names);
+        let names = fixed
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, service)| {
+                let sight = world.sights(service).first()?;
+                Some((name.clone(), sight.container.short_name().to_owned()))
+            })
+            .collect::<BTreeMap<_, _>>();
+        Reader {
+            folder: self.request.loaded.folder.clone(),
+            endpoint: self.engine.endpoint().clone(),
+            project: self.stack.project.clone(),
+            files: self.stack.files().to_vec(),
+            run: self.run.clone(),
+            names,
+        }
+    }
+
+    /// Acts on one service after another and judges each act.
+    async fn intrude(
+        &self,
+        kit: &Kit,
+        world: &mut World,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        let acts: Vec<(Place, CheckSpec, String)> = self
+            .plan
+            .claims
+            .iter()
+            .enumerate()
+            .flat_map(|(claim, planned)| {
+                planned.checks.iter().enumerate().map(move |(index, check)| {
+                    (Place { claim, check: index }, check)
+                })
+            })
+            .filter(|(_, check)| check.not_asked.is_none() && check.spec.is_intrusive())
+            .map(|(place, check)| (place, check.spec.clone(), check.service.clone()))
+            .collect();
+        if acts.is_empty() {
+            return Ok(());
+        }
+        let phase = Clock::start(Phase::Intrusive, self.emit);
+        let mut disturbed: Option<String> = None;
+        for (place, spec, service) in acts {
+            let since = Instant::now();
+            self.emit.hear(Event::CheckStarted {
+                claim: self.plan.claims[place.claim].claim.id.value.clone(),
+                code: spec.code().to_owned(),
+                service: service.clone(),
+            });
+            match &disturbed {
+                None => self.act(kit, world, &spec, &service).await,
+                Some(why) => refuse(world, &spec, &service, why),
+            }
+            if self.interrupt.is_set() {
+                return Err(Failure::Interrupted(crate::interrupt::Interrupted));
+            }
+            if let Some(ledger) = &mut findings.ledger {
+                self.judge_one(world, ledger, place, since);
+            }
+            if disturbed.is_none() {
+                disturbed = self.disturbance(&spec, &service).await?;
+            }
+        }
+        phase.finish("");
+        Ok(())
+    }
+
+    async fn act(&self, kit: &Kit, world: &mut World, spec: &CheckSpec, service: &str) {
+        let mut ooms = Vec::new();
+        let mut stops = Vec::new();
+        for sight in world.sights(service) {
+            let id = sight.container.id.clone();
+            match spec {
+                CheckSpec::OomContained(check) => {
+                    let within = check.healthy_within.0;
+                    let oom =
+                        act::run_out_of_memory(self.engine, kit, sight, within, self.interrupt);
+                    ooms.push((id, oom.await));
+                }
+                CheckSpec::Healthy(check) if check::worth_stopping(sight) => {
+                    let within = check.within.0;
+                    let stop = act::stop(self.engine, kit, sight, within, self.interrupt);
+                    stops.push((id, stop.await));
+                }
+                _ => {}
+            }
+        }
+        world.ooms.extend(ooms);
+        world.stops.extend(stops);
+    }
+
+    /// What an act has left wrong with the stack: everything after it would be seen through that.
+    async fn disturbance(
+        &self,
+        spec: &CheckSpec,
+        service: &str,
+    ) -> Result<Option<String>, Failure> {
+        let code = spec.code();
+        let services = self.stack.containers(self.engine).await?;
+        let unwell: BTreeSet<String> = services
+            .iter()
+            .flat_map(|(name, containers)| containers.iter().map(move |c| (name, c)))
+            .filter(|(_, container)| {
+                let health = container.state.health.as_ref();
+                let status = health.and_then(|health| health.status.as_deref());
+                !container.is_running() || status.is_some_and(|status| status == "unhealthy")
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        let names = unwell.into_iter().collect::<Vec<_>>().join(", ");
+        Ok((!names.is_empty()).then(|| {
+            format!("after {code} of {service} the stack is not as before: {names} is not well")
+        }))
+    }
+}
+
+/// Notes that an act was not done.
+fn refuse(world: &mut World, spec: &CheckSpec, service: &str, why: &str) {
+    let ids: Vec<String> =
+        world.sights(service).iter().map(|sight| sight.container.id.clone()).collect();
+    for id in ids {
+        match spec {
+            CheckSpec::OomContained(_) => {
+                world.ooms.insert(id, Err(why.to_owned()));
+            }
+            _ => {
+                world.stops.insert(id, Err(why.to_owned()));
+            }
+        }
+    }
+}
+
+fn images(world: &World) -> Vec<ImageRecord> {
+    world
+        .images
+        .iter()
+        .filter_map(|(service, image)| {
+            let image = image.as_ref().ok()?;
+            let declared = world.model.services.get(service).and_then(|s| s.image.clone());
+            Some(ImageRecord {
+                service: service.clone(),
+                reference: declared.or_else(|| image.tags.first().cloned()).unwrap_or_default(),
+                id: image.id.clone(),
+                size_bytes: image.size,
+            })
+        })
+        .collect()
+}
