@@ -154,6 +154,8 @@ fn render_one(sources: &Sources, diagnostic: &Diagnostic) -> String {
 /// the same length, so that the positions stay right.
 fn harmless(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\n' && c != '\t' && c.len_utf8() == 1 { '?' } else { c })
+        .map(
+            |c| if c.is_control() && c != '\n' && c != '\t' && c.len_utf8() == 1 { '?' } else { c },
+        )
         .collect()
 }

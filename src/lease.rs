@@ -101,7 +101,8 @@ impl Lease {
         up: impl FnOnce(&RunId) -> Result<(), String>,
     ) -> Result<Lease, String> {
         let system = |error: io::Error| format!("cannot share the stack {name}: {error}");
-        let folder = runs::folder().map_err(system)?.join(format!("lease-{}-{name}", runner.session));
+        let folder =
+            runs::folder().map_err(system)?.join(format!("lease-{}-{name}", runner.session));
         fs::create_dir_all(&folder).map_err(system)?;
         let using = open(&folder.join("use")).map_err(system)?;
         using.lock_shared().map_err(system)?;
@@ -236,8 +237,7 @@ mod tests {
     fn a_runner_lives_until_its_process_ends() {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = child.id().try_into().unwrap();
-        let runner =
-            Runner { session: String::new(), pid, started: start_time(pid).unwrap() };
+        let runner = Runner { session: String::new(), pid, started: start_time(pid).unwrap() };
         assert!(runner.lives());
         let successor = Runner { started: runner.started + 1, ..runner.clone() };
         assert!(!successor.lives());

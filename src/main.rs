@@ -334,9 +334,7 @@ impl Console {
                 written = false;
             }
         };
-        write(&arguments.junit, &|| {
-            junit::junit(records).map_err(|error| error.to_string())
-        });
+        write(&arguments.junit, &|| junit::junit(records).map_err(|error| error.to_string()));
         write(&arguments.json, &|| json::json(records).map_err(|error| error.to_string()));
         written
     }
@@ -388,13 +386,7 @@ async fn reap(run: &str, endpoint: &str) -> ExitCode {
     }
 }
 
-async fn reap_lease(
-    run: &str,
-    endpoint: &str,
-    pid: i32,
-    started: u64,
-    folder: &Path,
-) -> ExitCode {
+async fn reap_lease(run: &str, endpoint: &str, pid: i32, started: u64, folder: &Path) -> ExitCode {
     let (Some(run), Ok(endpoint)) = (RunId::parse(run), Endpoint::parse(endpoint)) else {
         return ExitCode::Usage;
     };

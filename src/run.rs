@@ -153,8 +153,7 @@ async fn guarded(
     let reaper = Reaper::start(&request.program, run, &endpoint)
         .map_err(|error| system("start the reaper", error))?;
     let mut stack = None;
-    let failure =
-        whole(request, &engine, run, interrupt, emit, findings, &mut stack).await.err();
+    let failure = whole(request, &engine, run, interrupt, emit, findings, &mut stack).await.err();
     let keep = request.keep && failure.is_none() && request.mode == Mode::Own;
     let leftovers = if keep {
         kept(stack.as_ref(), run, emit);
@@ -188,7 +187,8 @@ pub async fn bring_up(
     let env = prepare::environment(&loaded.scenario, &engine, run)?;
     let tool = tool(loaded, &[], &engine, &env, run);
     let stack = Stack::prepare(tool.clone(), &loaded.scenario.name, run, interrupt).await?;
-    let coming = coming::Coming { loaded, engine: &engine, run, interrupt, emit, stack: &stack, env: &env };
+    let coming =
+        coming::Coming { loaded, engine: &engine, run, interrupt, emit, stack: &stack, env: &env };
     coming.prepare().await?;
     coming.build(&tool).await?;
     coming.up().await
@@ -269,12 +269,7 @@ async fn whole(
 }
 
 /// Takes everything of the run down and says what is left.
-async fn down(
-    stack: Option<&Stack>,
-    engine: &Engine,
-    run: &RunId,
-    emit: Emit<'_>,
-) -> Vec<String> {
+async fn down(stack: Option<&Stack>, engine: &Engine, run: &RunId, emit: Emit<'_>) -> Vec<String> {
     let phase = Clock::start(Phase::Down, emit);
     if let Some(stack) = stack {
         // Sidecars live in the namespaces of the stack's containers and would be killed with

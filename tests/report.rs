@@ -158,6 +158,7 @@ fn hostile_output_stays_inside_its_element() {
     // What the container printed can still be read, behind an unfinished sequence, too.
     assert!(file.contains(r"\x1b]0;title\x07\x1bPnever ended"));
     assert!(file.contains(r"\u{fffe}\u{ffff}"));
+    assert!(file.contains("observed:\n    \\x1b[31mred"));
 }
 
 #[test]
@@ -181,17 +182,38 @@ fn ten_megabytes_are_cut_with_a_visible_mark() {
     }
 }
 
+/// The sample with a secret in every text that was read, printed or inspected.
+fn leaking(secret: &str) -> Record {
+    let mut record = aborted();
+    record.environment.insert("proxy".into(), json!(format!("http://u:{secret}@proxy")));
+    record.images[0].reference.push_str(secret);
+    record.changes.push(secret.to_owned());
+    record.aborted = Some(secret.to_owned());
+    record.leftovers.push(secret.to_owned());
+    for claim in &mut record.claims {
+        claim.text.push_str(secret);
+        claim.source.push_str(secret);
+        if let Some(documented) = &mut claim.documented {
+            documented.command.push_str(secret);
+            documented.ran.push_str(secret);
+            documented.expected.push_str(secret);
+            documented.output.push_str(secret);
+        }
+        for check in &mut claim.checks {
+            check.expected.push_str(secret);
+            check.observed.push_str(secret);
+            check.message.push_str(secret);
+            check.reproduce.push_str(secret);
+            check.evidence = seen(Vantage::Engine, secret, json!([secret, { secret: 1 }]));
+        }
+    }
+    record
+}
+
 #[test]
 fn secrets_are_in_no_report() {
-    let mut record = sample();
-    let leak = "hunter22%2F";
-    record.environment.insert("proxy".into(), json!(format!("http://u:{leak}@proxy")));
-    record.claims[1].checks[1].observed = format!("PASSWORD={leak}");
-    record.claims[1].checks[1].evidence = seen(Vantage::Engine, "Env", json!([leak, { leak: 1 }]));
-    if let Some(documented) = &mut record.claims[1].documented {
-        documented.output = leak.to_owned();
-    }
-    let record = redact_record(record, &Redactor::new([leak.to_owned()]));
+    let secret = "hunter22%2F";
+    let record = redact_record(leaking(secret), &Redactor::new([secret.to_owned()]));
     let verbose = Style { loudness: Loudness::Verbose, ..Style::plain() };
     for report in [
         text(junit(std::slice::from_ref(&record)).unwrap()),
@@ -201,6 +223,7 @@ fn secrets_are_in_no_report() {
         assert!(!report.contains("hunter22"), "{report}");
         assert!(report.contains("[redacted]"));
     }
+    assert_eq!(record, leaking("[redacted]"), "nothing else has changed");
 }
 
 #[test]

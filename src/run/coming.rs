@@ -68,9 +68,7 @@ impl Coming<'_> {
     pub(super) async fn up(&self) -> Result<(), Failure> {
         let phase = Clock::start(Phase::Up, self.emit);
         let within = self.loaded.scenario.healthy_within.0;
-        self.stack
-            .up(self.engine, within, self.interrupt, |line| phase.progress(line))
-            .await?;
+        self.stack.up(self.engine, within, self.interrupt, |line| phase.progress(line)).await?;
         phase.finish("");
         Ok(())
     }

@@ -138,8 +138,7 @@ impl Entry {
                 }
             }
         }
-        self.record.verdict =
-            Verdict::worst(self.record.checks.iter().map(|check| check.verdict));
+        self.record.verdict = Verdict::worst(self.record.checks.iter().map(|check| check.verdict));
         self.record
     }
 }

@@ -34,12 +34,12 @@ fn with_engine(value: &str, engine: &Engine) -> Result<String, Failure> {
     let mut value = value.replace("${engine.socket}", &socket.to_string_lossy());
     if value.contains("${engine.socket_gid}") {
         let gid = match engine.endpoint() {
-            Endpoint::Unix(path) => std::fs::metadata(path).map(|meta| meta.gid()).map_err(|error| {
-                Failure::System {
+            Endpoint::Unix(path) => {
+                std::fs::metadata(path).map(|meta| meta.gid()).map_err(|error| Failure::System {
                     doing: format!("find the group of the engine's socket {}", path.display()),
                     cause: error.to_string(),
-                }
-            })?,
+                })?
+            }
             Endpoint::Tcp(address) => {
                 return Err(Failure::System {
                     doing: format!("find the group of the engine's socket behind tcp://{address}"),
@@ -74,11 +74,8 @@ pub(super) async fn commands(
             within,
             max_stdout: 0,
         };
-        let failed = |how: String, tail: String| Failure::Prepare {
-            command: command.join(" "),
-            how,
-            tail,
-        };
+        let failed =
+            |how: String, tail: String| Failure::Prepare { command: command.join(" "), how, tail };
         let ended = invocation
             .run(interrupt, &mut line)
             .await

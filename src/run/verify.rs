@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use futures_util::future::{join, join_all};
-use super::ledger::{Ledger, Place};
 use super::coming::Coming;
+use super::ledger::{Ledger, Place};
 use super::{Clock, Emit, Findings, Mode, Request};
 use crate::check;
 use crate::compose::Model;
@@ -25,6 +24,7 @@ use crate::scenario::CheckSpec;
 use crate::stack::Stack;
 use crate::stack::compose_tool::ComposeTool;
 use crate::world::World;
+use futures_util::future::{join, join_all};
 
 /// Everything that a verification works with.
 pub(super) struct Verification<'a> {
@@ -108,12 +108,7 @@ impl Verification<'_> {
     }
 
     /// Judges the asked checks that `which` accepts.
-    fn judge(
-        &self,
-        world: &World,
-        findings: &mut Findings,
-        which: impl Fn(&CheckSpec) -> bool,
-    ) {
+    fn judge(&self, world: &World, findings: &mut Findings, which: impl Fn(&CheckSpec) -> bool) {
         let Some(ledger) = &mut findings.ledger else { return };
         for (claim, planned) in self.plan.claims.iter().enumerate() {
             for (index, check) in planned.checks.iter().enumerate() {
@@ -142,11 +137,7 @@ impl Verification<'_> {
     }
 
     /// Runs the asked claims' documented commands, all at once.
-    async fn follow_document(
-        &self,
-        world: &World,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    async fn follow_document(&self, world: &World, findings: &mut Findings) -> Result<(), Failure> {
         let asked: Vec<_> = self
             .plan
             .claims
@@ -209,9 +200,11 @@ impl Verification<'_> {
             .iter()
             .enumerate()
             .flat_map(|(claim, planned)| {
-                planned.checks.iter().enumerate().map(move |(index, check)| {
-                    (Place { claim, check: index }, check)
-                })
+                planned
+                    .checks
+                    .iter()
+                    .enumerate()
+                    .map(move |(index, check)| (Place { claim, check: index }, check))
             })
             .filter(|(_, check)| check.not_asked.is_none() && check.spec.is_intrusive())
             .map(|(place, check)| (place, check.spec.clone(), check.service.clone()))

@@ -43,6 +43,8 @@ pub fn load(path: &Path) -> Result<Loaded, Refused> {
     }
     match scenario {
         Some(scenario) if loader.problems.is_empty() => {
+            // Subprocesses have other working folders, so from here on the folder is absolute.
+            let folder = folder.canonicalize().unwrap_or(folder);
             Ok(Loaded { scenario, sources: loader.sources, folder })
         }
         _ => Err(Refused { sources: loader.sources, diagnostics: loader.problems }),
@@ -160,11 +162,7 @@ impl Loader {
     }
 
     /// The services of one Compose file; the inner none where it includes others.
-    fn stack_file(
-        &mut self,
-        file: &Spanned<String>,
-        folder: &Path,
-    ) -> Option<Option<Vec<String>>> {
+    fn stack_file(&mut self, file: &Spanned<String>, folder: &Path) -> Option<Option<Vec<String>>> {
         let source = self.read(&folder.join(&file.value), Some(file.span))?;
         let text = self.sources.text(source).to_owned();
         let node = yaml::read(&text, source, Tags::Ignored, &mut self.problems)?;

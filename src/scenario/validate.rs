@@ -119,7 +119,8 @@ fn of_claim(claim: &Spanned<Claim>, problems: &mut Vec<Diagnostic>) {
         && let Satisfied::OutputMatches(pattern) = &documented.satisfied_when
         && let Err(error) = Regex::new(pattern)
     {
-        let message = format!("this is not a regular expression: {}", last_line(&error.to_string()));
+        let message =
+            format!("this is not a regular expression: {}", last_line(&error.to_string()));
         problems.push(Diagnostic::new("invalid-value", message).at(pattern.span));
     }
     if let Some(waiver) = &claim.waived

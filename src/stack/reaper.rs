@@ -62,10 +62,13 @@ impl Reaper {
     }
 
     /// Tells the reaper that nothing is left, and waits for its end.
-    pub fn done(mut self) {
+    pub fn done(self) {
+        let Reaper { mut process, mut pipe } = self;
         // A reaper that was killed cannot be told; the run has cleaned up by itself.
-        let _ = writeln!(self.pipe, "{DONE}").and_then(|()| self.pipe.flush());
-        let _ = self.process.wait();
+        let _ = writeln!(pipe, "{DONE}").and_then(|()| pipe.flush());
+        // The reaper reads to the end of the pipe.
+        drop(pipe);
+        let _ = process.wait();
     }
 }
 

@@ -111,7 +111,10 @@ impl de::Error for Fault {
     }
 
     fn invalid_type(unexpected: de::Unexpected, expected: &dyn de::Expected) -> Fault {
-        Fault::Here(Diagnostic::new("wrong-type", format!("expected {expected}, found {unexpected}")))
+        Fault::Here(Diagnostic::new(
+            "wrong-type",
+            format!("expected {expected}, found {unexpected}"),
+        ))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Fault {
@@ -190,10 +193,15 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
             },
             Kind::Float(number) => visitor.visit_f64(*number),
             Kind::Text(text) => visitor.visit_str(text),
-            Kind::Sequence(nodes) => visitor.visit_seq(Elements { reader: self, rest: nodes.iter() }),
-            Kind::Mapping(members) => {
-                visitor.visit_map(Members { reader: self, rest: members.iter(), value: None, known: None })
+            Kind::Sequence(nodes) => {
+                visitor.visit_seq(Elements { reader: self, rest: nodes.iter() })
             }
+            Kind::Mapping(members) => visitor.visit_map(Members {
+                reader: self,
+                rest: members.iter(),
+                value: None,
+                known: None,
+            }),
         }
     }
 
@@ -227,10 +235,8 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
         };
         for (key, _) in members {
             if !fields.contains(&key.text.as_str()) {
-                let hint = nearest(&key.text, fields.iter().copied()).map_or_else(
-                    || format!("known here are {}", fields.join(", ")),
-                    did_you_mean,
-                );
+                let hint = nearest(&key.text, fields.iter().copied())
+                    .map_or_else(|| format!("known here are {}", fields.join(", ")), did_you_mean);
                 let message = format!("the key `{}` is not known here", key.text);
                 let diagnostic = Diagnostic::new("unknown-key", message).at(key.span).hint(hint);
                 self.found.borrow_mut().push(diagnostic);
@@ -254,11 +260,15 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match &self.node.kind {
-            Kind::Text(text) => visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(text.as_str())),
+            Kind::Text(text) => {
+                visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(text.as_str()))
+            }
             Kind::Mapping(members) => match members.as_slice() {
-                [(key, value)] => {
-                    visitor.visit_enum(Variant { reader: self.on(value), name: &key.text, at: key.span })
-                }
+                [(key, value)] => visitor.visit_enum(Variant {
+                    reader: self.on(value),
+                    name: &key.text,
+                    at: key.span,
+                }),
                 members => {
                     let message = format!("expected one key, found {}", members.len());
                     let hint = nearest_of(members, variants);
@@ -266,7 +276,8 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
                 }
             },
             _ => {
-                let message = format!("expected a name or a mapping, found {}", self.node.describe());
+                let message =
+                    format!("expected a name or a mapping, found {}", self.node.describe());
                 Err(Fault::Here(Diagnostic::new("wrong-type", message)))
             }
         }

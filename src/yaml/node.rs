@@ -87,12 +87,7 @@ pub enum Tags {
 ///
 /// # Errors
 /// When the text is no YAML, or is too large once its aliases are followed.
-pub fn read(
-    text: &str,
-    source: usize,
-    tags: Tags,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<Node> {
+pub fn read(text: &str, source: usize, tags: Tags, problems: &mut Vec<Diagnostic>) -> Option<Node> {
     let mut reader = Reader {
         events: Parser::new_from_str(text).peekable_events(),
         text,
@@ -144,8 +139,7 @@ impl<'a, I: Iterator<Item = Item<'a>>> Reader<'a, '_, I> {
             match self.next()? {
                 None | Some((Event::StreamEnd, _)) => {
                     return Err(Box::new(
-                        Diagnostic::new("empty-file", "the file holds no YAML document")
-                            .at(whole),
+                        Diagnostic::new("empty-file", "the file holds no YAML document").at(whole),
                     ));
                 }
                 Some((Event::StreamStart | Event::DocumentStart(..), _)) => {}
@@ -306,8 +300,9 @@ impl<'a, I: Iterator<Item = Item<'a>>> Reader<'a, '_, I> {
     fn count(&mut self, nodes: usize, at: Span) -> Result<(), Stop> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
-            let message =
-                format!("the document has more than {MAX_NODES} nodes once its aliases are followed");
+            let message = format!(
+                "the document has more than {MAX_NODES} nodes once its aliases are followed"
+            );
             let diagnostic = Diagnostic::new("too-large", message)
                 .at(at)
                 .hint("write out what is meant, without aliases of aliases");
@@ -327,10 +322,12 @@ impl<'a, I: Iterator<Item = Item<'a>>> Reader<'a, '_, I> {
     }
 
     fn offset(&self, marker: &granit_parser::Marker) -> usize {
-        marker.byte_offset().unwrap_or_else(|| {
-            self.text.char_indices().nth(marker.index()).map_or(self.text.len(), |(at, _)| at)
-        })
-        .min(self.text.len())
+        marker
+            .byte_offset()
+            .unwrap_or_else(|| {
+                self.text.char_indices().nth(marker.index()).map_or(self.text.len(), |(at, _)| at)
+            })
+            .min(self.text.len())
     }
 
     fn after(&self, start: usize) -> usize {

@@ -1,0 +1,1 @@
+"""The OTIS services: an api, a worker and a runner around one Celery queue."""
