@@ -77,10 +77,13 @@ fn ask(nonce: &str, deadline_ms: u64, lender: u32, questions: &[&str]) -> ExitCo
     kernel::alarm(deadline_ms / 1000 + 2);
     say(&header(nonce));
     for question in questions {
+        let began = std::time::Instant::now();
         let answer = answer(question, nonce, lender);
+        let ms = Json::from(began.elapsed().as_millis() as u64);
+        let question = Json::text(*question);
         say(&match answer {
-            Ok(answer) => object([("q", Json::text(*question)), ("a", answer)]),
-            Err(error) => object([("q", Json::text(*question)), ("error", Json::text(error))]),
+            Ok(answer) => object([("q", question), ("ms", ms), ("a", answer)]),
+            Err(error) => object([("q", question), ("ms", ms), ("error", Json::text(error))]),
         });
     }
     say(&object([

@@ -2,7 +2,7 @@
 //! accepts is asked whether it is an engine.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -29,10 +29,19 @@ struct Target {
 pub fn tcp(about: &str) -> Result<Json, String> {
     let (wait, list) = about.split_once(':').ok_or("the question has no wait")?;
     let wait = Duration::from_millis(wait.parse().map_err(|_| "the wait is no number")?);
-    let mut targets = Vec::new();
-    for word in list.split(',').filter(|word| !word.is_empty()) {
-        expand(word, &mut targets);
+    let mut words = Vec::new();
+    for word in list.split(',') {
+        expand(word, &mut words);
     }
+    let names = dns::resolve_all(words.iter().filter_map(|word| Some(split(word)?.0)));
+    let mut targets: Vec<Target> = words
+        .iter()
+        .filter_map(|word| {
+            let (host, port) = split(word)?;
+            let address = names.get(host)?.clone().map(|address| SocketAddr::new(address, port));
+            Some(Target { name: word.clone(), address })
+        })
+        .collect();
     let truncated = targets.len() > MAX_TARGETS;
     targets.truncate(MAX_TARGETS);
     let mut answers = Vec::new();
@@ -42,29 +51,24 @@ pub fn tcp(about: &str) -> Result<Json, String> {
     Ok(object([("targets", Json::List(answers)), ("truncated", Json::Bool(truncated))]))
 }
 
-fn expand(word: &str, targets: &mut Vec<Target>) {
+/// Puts what a word stands for into `words`: each is `host:port`.
+fn expand(word: &str, words: &mut Vec<String>) {
     if word == "env" {
         for host in environ::engine_hosts() {
             if let Some(address) = host.strip_prefix("tcp://") {
-                expand(address.trim_end_matches('/'), targets);
+                words.push(address.trim_end_matches('/').to_owned());
             }
         }
-        return;
+    } else if let Some(port) = word.strip_prefix("gateway:") {
+        words.extend(gateways().iter().map(|gateway| format!("{gateway}:{port}")));
+    } else {
+        words.push(word.to_owned());
     }
-    let Some((host, port)) = word.rsplit_once(':') else { return };
-    let Ok(port) = port.parse() else { return };
-    if host == "gateway" {
-        for gateway in gateways() {
-            targets.push(Target {
-                name: word.to_owned(),
-                address: Ok(SocketAddr::new(IpAddr::V4(gateway), port)),
-            });
-        }
-        return;
-    }
-    let host = host.trim_matches(['[', ']']);
-    let address = dns::resolve(host).map(|address| SocketAddr::new(address, port));
-    targets.push(Target { name: word.to_owned(), address });
+}
+
+fn split(word: &str) -> Option<(&str, u16)> {
+    let (host, port) = word.rsplit_once(':')?;
+    Some((host.trim_matches(['[', ']']), port.parse().ok()?))
 }
 
 /// The default gateways: proc(5), `net/route`, addresses in host byte order.

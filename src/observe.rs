@@ -110,12 +110,17 @@ pub struct Observer<'a> {
 
 impl Observer<'_> {
     /// Looks at everything that the plan asks about, the containers at once. The lenders that
-    /// were made are returned too, to be removed.
+    /// were made are returned too, to be removed. `meanwhile` is done while the probe waits for
+    /// connections that nobody answers, after it has listed the processes.
     ///
     /// # Errors
     /// When the engine does not answer at all.
-    pub async fn look(&self, controls: Controls) -> Result<(World, Vec<String>), EngineError> {
-        let containers = self.stack.containers(self.engine).await?;
+    pub async fn look<T>(
+        &self,
+        containers: BTreeMap<String, Vec<Container>>,
+        controls: Controls,
+        meanwhile: impl Future<Output = T>,
+    ) -> Result<(World, Vec<String>, T), EngineError> {
         let networks = self.engine.networks(None).await?;
         let all: Vec<(String, Container)> = containers
             .into_iter()
@@ -129,7 +134,8 @@ impl Observer<'_> {
         let mut looked: Vec<Look> = join_all(looks).await;
         let surroundings = self.surroundings(&looked, &networks, &controls);
         let question = surroundings.question();
-        join_all(looked.iter_mut().map(|look| self.second_look(look, &question))).await;
+        let second = join_all(looked.iter_mut().map(|look| self.second_look(look, &question)));
+        let (_, done) = join(second, meanwhile).await;
         let mut lenders: Vec<String> = controls.made;
         let mut services: BTreeMap<String, Vec<Sight>> = BTreeMap::new();
         for look in looked {
@@ -155,7 +161,7 @@ impl Observer<'_> {
             ooms: BTreeMap::new(),
             stops: BTreeMap::new(),
         };
-        Ok((world, lenders))
+        Ok((world, lenders, done))
     }
 
     /// What can be asked of a container without knowing the others.

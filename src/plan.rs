@@ -32,6 +32,8 @@ pub struct PlannedClaim<'a> {
     pub claim: &'a Claim,
     /// Its checks, one per service.
     pub checks: Vec<PlannedCheck<'a>>,
+    /// Whether the selection leaves the whole claim out.
+    left_out: bool,
 }
 
 /// One check of one service.
@@ -104,7 +106,7 @@ pub fn plan<'a>(scenario: &'a Scenario, model: &Model, selection: &Selection) ->
                     service,
                 })
                 .collect();
-            PlannedClaim { claim: &claim.value, checks }
+            PlannedClaim { claim: &claim.value, checks, left_out: left_out.is_some() }
         })
         .collect();
     Plan { claims }
@@ -125,6 +127,16 @@ fn services_of(spec: &CheckSpec, model: &Model) -> Vec<String> {
     let mut seen = BTreeSet::new();
     named.retain(|name| seen.insert(name.clone()));
     named
+}
+
+impl PlannedClaim<'_> {
+    /// Whether anything of the claim is asked. A pending claim has nothing to ask, but what its
+    /// document says can be followed.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        let any = self.checks.iter().any(|check| check.not_asked.is_none());
+        !self.left_out && (any || self.checks.is_empty())
+    }
 }
 
 impl Plan<'_> {

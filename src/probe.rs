@@ -190,6 +190,8 @@ pub struct Header {
 #[derive(Deserialize)]
 struct Line {
     q: String,
+    #[serde(default)]
+    ms: u64,
     a: Option<Value>,
     error: Option<String>,
 }
@@ -244,6 +246,7 @@ impl Reply {
                 if line.q != question.word() {
                     return Err(garbled(number, "it answers another question".to_owned()));
                 }
+                tracing::debug!(question = line.q, ms = line.ms, "the probe answered");
                 let answer = match (line.a, line.error) {
                     (Some(answer), None) => Ok(answer),
                     (None, Some(error)) => Err(error),

@@ -10,7 +10,7 @@ use crate::scenario::CheckSpec;
 
 /// How long a TCP connection may take. The kernel sends the first packet again after one second,
 /// so a refusal by silence was tried twice; on one host an open way answers within a millisecond.
-const TCP_WAIT: Duration = Duration::from_millis(1500);
+const TCP_WAIT: Duration = Duration::from_millis(1200);
 /// Where engines and their proxies listen: plain, TLS, swarm, and an old default.
 const ENGINE_PORTS: [u16; 4] = [2375, 2376, 2377, 4243];
 

@@ -11,13 +11,14 @@ use crate::check;
 use crate::compose::Model;
 use crate::documented::Reader;
 use crate::engine::Engine;
+use crate::engine::container::Container;
 use crate::event::{Event, Phase};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::observe::kit::Kit;
 use crate::observe::{Controls, Observer, act};
 use crate::plan::Plan;
-use crate::record::ImageRecord;
+use crate::record::{DocumentedRecord, ImageRecord};
 use crate::redact::is_secret_name;
 use crate::run_id::RunId;
 use crate::scenario::CheckSpec;
@@ -88,11 +89,18 @@ impl Verification<'_> {
         let phase = Clock::start(Phase::Observe, self.emit);
         let observer =
             Observer { engine: self.engine, kit: &kit, stack: self.stack, plan: self.plan };
-        let (mut world, sidecars) = self.interrupt.or(observer.look(controls)).await??;
+        let containers = self.interrupt.or(self.stack.containers(self.engine)).await??;
+        let document = self.follow_document(&containers);
+        let look = observer.look(containers.clone(), controls, document);
+        let (mut world, sidecars, documented) = self.interrupt.or(look).await??;
         findings.images = images(&world);
-        phase.finish("");
+        phase.finish(format!("{} containers", world.services.values().flatten().count()));
+        if let Some(ledger) = &mut findings.ledger {
+            for (claim, record) in documented {
+                ledger.document(claim, record);
+            }
+        }
         self.judge(&world, findings, |spec| !spec.is_intrusive());
-        self.follow_document(&world, findings).await?;
         self.interrupt.or(kit.remove(&sidecars)).await?;
         self.intrude(&kit, &mut world, findings).await?;
         not_up.map_or(Ok(()), Err)
@@ -137,44 +145,33 @@ impl Verification<'_> {
     }
 
     /// Runs the asked claims' documented commands, all at once.
-    async fn follow_document(&self, world: &World, findings: &mut Findings) -> Result<(), Failure> {
-        let asked: Vec<_> = self
+    async fn follow_document(
+        &self,
+        containers: &BTreeMap<String, Vec<Container>>,
+    ) -> Vec<(usize, DocumentedRecord)> {
+        let reader = self.reader(containers);
+        let followed = self
             .plan
             .claims
             .iter()
             .enumerate()
-            .filter(|(_, planned)| {
-                planned.claim.pending.is_some()
-                    || planned.checks.iter().any(|check| check.not_asked.is_none())
-            })
+            .filter(|(_, planned)| planned.is_asked())
             .filter_map(|(index, planned)| Some((index, planned.claim.documented.as_ref()?)))
-            .collect();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let phase = Clock::start(Phase::Documented, self.emit);
-        let reader = self.reader(world);
-        let followed = asked.into_iter().map(|(index, documented)| {
-            let reader = &reader;
-            async move { (index, reader.follow(documented, self.interrupt).await) }
-        });
-        for (index, documented) in self.interrupt.or(join_all(followed)).await? {
-            if let Some(ledger) = &mut findings.ledger {
-                ledger.document(index, documented);
-            }
-        }
-        phase.finish("");
-        Ok(())
+            .map(|(index, documented)| {
+                let reader = &reader;
+                async move { (index, reader.follow(documented, self.interrupt).await) }
+            });
+        join_all(followed).await
     }
 
-    fn reader(&self, world: &World) -> Reader {
+    fn reader(&self, containers: &BTreeMap<String, Vec<Container>>) -> Reader {
         let fixed = self.stack.isolated.as_ref().map(|isolated| &isolated.container_names);
         let names = fixed
             .into_iter()
             .flatten()
             .filter_map(|(name, service)| {
-                let sight = world.sights(service).first()?;
-                Some((name.clone(), sight.container.short_name().to_owned()))
+                let container = containers.get(service)?.first()?;
+                Some((name.clone(), container.short_name().to_owned()))
             })
             .collect::<BTreeMap<_, _>>();
         Reader {

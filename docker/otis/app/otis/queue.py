@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from celery import Celery
+from celery.app import trace
 
 ECHO = "otis.echo"
 SANDBOX = "otis.sandbox"
@@ -10,6 +11,9 @@ SANDBOX = "otis.sandbox"
 # Redis makes the password at its first start. It is read from the shared volume
 # so that no environment, command line or `docker inspect` shows it.
 PASSWORD = Path("/run/broker/password")
+
+# Celery would log every result, that is, whatever a sandboxed command printed.
+trace.LOG_SUCCESS = "Task %(name)s[%(id)s] succeeded in %(runtime)ss"
 
 app = Celery("otis")
 app.conf.update(

@@ -77,7 +77,11 @@ def sandbox(command: list[str]) -> dict:
 def docker_run(container_id: Path, command: list[str]) -> list[str]:
     label = [f"--label={LABEL}"] if LABEL else []
     # "--" ends the options: no argument of a job can turn into one of Docker's.
-    return ["docker", "run", f"--cidfile={container_id}", *OPTIONS, *label, "--", IMAGE, *command]
+    # Should the runner be gone by then, the sandbox ends by its own timeout.
+    return [
+        *("docker", "run", f"--cidfile={container_id}", *OPTIONS, *label, "--", IMAGE),
+        *("timeout", "--signal=KILL", str(TIME_LIMIT_SECONDS + 5), *command),
+    ]
 
 
 def stop(client: subprocess.Popen, container_id: Path, late: Event | None = None) -> None:
