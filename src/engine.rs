@@ -52,6 +52,8 @@ pub struct About {
     pub cgroup_driver: Option<String>,
     /// The storage driver.
     pub storage: Option<String>,
+    /// Whether images are kept in containerd's store, whose sizes are counted otherwise.
+    pub containerd_store: bool,
     /// The security features, such as `name=seccomp,profile=default`.
     pub security: Vec<String>,
     /// The host's processors.
@@ -116,6 +118,12 @@ impl Engine {
             cgroup: info.cgroup_version.map(|version| version.to_string()),
             cgroup_driver: info.cgroup_driver.map(|driver| driver.to_string()),
             storage: info.driver,
+            containerd_store: info
+                .driver_status
+                .iter()
+                .flatten()
+                .flatten()
+                .any(|word| word.starts_with("io.containerd.snapshotter")),
             security: info.security_options.unwrap_or_default(),
             cpus: info.ncpu.and_then(|count| u64::try_from(count).ok()),
             memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()),

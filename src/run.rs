@@ -23,6 +23,7 @@ use crate::stack::runs::{self, Alive};
 use crate::stack::{Stack, leftover};
 
 mod coming;
+mod layers;
 mod ledger;
 mod prepare;
 mod verify;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,7 +47,7 @@ pub struct World {
     /// What the engine says of each service's image.
     pub images: BTreeMap<String, Result<ImageInfo, Blind>>,
     /// The layers of each service's image.
-    pub layers: BTreeMap<String, Result<Image, Blind>>,
+    pub layers: BTreeMap<String, Result<Arc<Image>, Blind>>,
     /// The images built for comparison, by Compose file and service.
     pub baselines: BTreeMap<(String, String), Result<ImageInfo, Blind>>,
     /// The files an image is built from, by service.

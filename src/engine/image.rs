@@ -7,7 +7,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Engine, EngineError, Kind};
 
@@ -51,6 +51,23 @@ impl Engine {
             layers: image.root_fs.and_then(|root| root.layers).ok_or_else(|| unknown("layers"))?,
             config: serde_json::to_value(image.config).unwrap_or(Value::Null),
         })
+    }
+
+    /// How an image was made, the first step first, in the form of an image's configuration.
+    ///
+    /// # Errors
+    /// When there is no such image.
+    pub async fn image_history(&self, reference: &str) -> Result<Vec<Value>, EngineError> {
+        let steps = self
+            .docker
+            .image_history(reference)
+            .await
+            .map_err(|error| EngineError::of("read the history of image", reference, &error))?;
+        // The engine lists the last step first.
+        let steps = steps.into_iter().rev().map(|step| {
+            json!({"created_by": step.created_by, "comment": step.comment, "empty_layer": step.size == 0})
+        });
+        Ok(steps.collect())
     }
 
     /// The ids and tags of the images with a label (`key` or `key=value`).

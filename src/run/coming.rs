@@ -98,6 +98,26 @@ pub(super) fn baselines(loaded: &Loaded) -> impl Iterator<Item = &Baseline> {
     })
 }
 
+/// The tag under which the image of a baseline was built for `owner`.
+pub(super) async fn baseline_image(
+    tool: &ComposeTool,
+    file: PathBuf,
+    service: &str,
+    owner: &RunId,
+    interrupt: &Interrupt,
+) -> Result<String, Failure> {
+    let project = format!("stackproof-baseline-{owner}");
+    let tool = ComposeTool { files: vec![file.clone()], profiles: vec![], ..tool.clone() };
+    let model = tool.resolve(&project, interrupt).await?;
+    let isolated = isolate(&model.raw, &project, owner);
+    let image = isolated.raw.pointer(&format!("/services/{service}/image"));
+    let named = image.and_then(serde_json::Value::as_str).map(str::to_owned);
+    named.ok_or_else(|| Failure::System {
+        doing: format!("find the baseline {service} of {}", file.display()),
+        cause: "the service has no `image`, so the built image cannot be named".to_owned(),
+    })
+}
+
 fn write(run: &RunId, model: &str) -> Result<PathBuf, Failure> {
     let write = || {
         let path = runs::folder_of(run)?.join("baseline.json");

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::coming::Coming;
+use super::coming::{self, Coming};
+use super::layers;
 use super::ledger::{Ledger, Place};
 use super::{Clock, Emit, Findings, Mode, Request};
 use crate::check;
@@ -93,6 +94,7 @@ impl Verification<'_> {
         let document = self.follow_document(&containers);
         let look = observer.look(containers.clone(), controls, document);
         let (mut world, sidecars, documented) = self.interrupt.or(look).await??;
+        self.interrupt.or(self.look_at_images(&mut world)).await??;
         findings.images = images(&world);
         phase.finish(format!("{} containers", world.services.values().flatten().count()));
         if let Some(ledger) = &mut findings.ledger {
@@ -104,6 +106,42 @@ impl Verification<'_> {
         self.interrupt.or(kit.remove(&sidecars)).await?;
         self.intrude(&kit, &mut world, findings).await?;
         not_up.map_or(Ok(()), Err)
+    }
+
+    /// Reads layers, and the images and files that they are compared with.
+    async fn look_at_images(&self, world: &mut World) -> Result<(), Failure> {
+        let mut codes =
+            vec!["no-build-tools", "no-secrets-in-image", "single-dependency-source"];
+        if world.about.containerd_store {
+            codes.push("image-size");
+        }
+        let services: BTreeSet<String> = self
+            .plan
+            .services()
+            .into_iter()
+            .filter(|service| self.plan.asks_of(service, &codes))
+            .collect();
+        if !services.is_empty() {
+            world.layers = layers::layers(self.engine, &world.images, &services).await;
+        }
+        let owner = self.request.mode.owner(self.run);
+        for baseline in coming::baselines(&self.request.loaded) {
+            let key = (baseline.compose.value.clone(), baseline.service.value.clone());
+            if world.baselines.contains_key(&key) || !self.plan.asks(&["image-size"]) {
+                continue;
+            }
+            let image = match &self.request.mode {
+                Mode::Attached(_) => Err("not asked: --attach builds nothing".to_owned()),
+                Mode::Own | Mode::Shared(_) => {
+                    let file = self.request.loaded.folder.join(&key.0);
+                    let tag = coming::baseline_image(self.tool, file, &key.1, owner, self.interrupt);
+                    let image = async { self.engine.image(&tag.await?).await.map_err(Failure::from) };
+                    image.await.map_err(|failure| failure.to_string())
+                }
+            };
+            world.baselines.insert(key, image);
+        }
+        Ok(())
     }
 
     /// Whether the stack stands although it did not come up whole: a container exists that the

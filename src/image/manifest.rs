@@ -1,0 +1,163 @@
+//! Which images an archive holds, and which of its files are their layers.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::image::error::ImageError;
+
+/// The file of the docker-archive format.
+pub(crate) const DOCKER: &str = "manifest.json";
+/// The file of the OCI layout.
+pub(crate) const OCI: &str = "index.json";
+/// How deep an index may hold an index.
+const MAX_DEPTH: usize = 4;
+
+/// An image by the names of its files in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// The names the image goes by.
+    pub(crate) references: Vec<String>,
+    /// The path of the configuration.
+    pub(crate) config: String,
+    /// The paths of the layers, the lowest first.
+    pub(crate) layers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerManifest {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct OciDocument {
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    digest: String,
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Descriptor {
+    fn path(&self, place: &str) -> Result<String, ImageError> {
+        let malformed = || ImageError::Malformed {
+            place: place.to_owned(),
+            problem: "a digest is not of the form sha256:<hex>".to_owned(),
+        };
+        let hex = self.digest.strip_prefix("sha256:").ok_or_else(malformed)?;
+        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(malformed());
+        }
+        Ok(format!("blobs/sha256/{hex}"))
+    }
+
+    fn annotation(&self, key: &str) -> Option<&String> {
+        self.annotations.as_ref()?.get(key)
+    }
+
+    /// Attestations and signatures travel beside images and are none.
+    fn is_attestation(&self) -> bool {
+        self.annotation("vnd.docker.reference.type").is_some()
+    }
+}
+
+/// The images that the archive's JSON documents describe. Engines write `manifest.json` even
+/// beside an OCI layout, so it comes first; a plain OCI layout has `index.json` only.
+pub(crate) fn images(documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Parts>, ImageError> {
+    if let Some(text) = documents.get(DOCKER) {
+        let manifests: Vec<DockerManifest> = parse(DOCKER, text)?;
+        return manifests.into_iter().map(of_docker).collect();
+    }
+    let Some(text) = documents.get(OCI) else {
+        return Err(ImageError::Malformed {
+            place: "the archive".to_owned(),
+            problem: format!("it holds neither {DOCKER} nor {OCI}"),
+        });
+    };
+    let mut found = Vec::new();
+    walk(documents, OCI, &parse(OCI, text)?, &[], 0, &mut found)?;
+    Ok(found)
+}
+
+/// Parses a JSON document of the archive.
+pub(crate) fn parse<T: DeserializeOwned>(place: &str, text: &[u8]) -> Result<T, ImageError> {
+    serde_json::from_slice(text).map_err(|error| ImageError::Malformed {
+        place: place.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+fn of_docker(manifest: DockerManifest) -> Result<Parts, ImageError> {
+    let normalised = |path: &String| {
+        crate::image::path::normalise(path.as_bytes()).map_err(|problem| problem.at(DOCKER))
+    };
+    Ok(Parts {
+        references: manifest.repo_tags.unwrap_or_default(),
+        config: normalised(&manifest.config)?,
+        layers: manifest.layers.iter().flatten().map(normalised).collect::<Result<_, _>>()?,
+    })
+}
+
+fn walk(
+    documents: &BTreeMap<String, Vec<u8>>,
+    place: &str,
+    document: &OciDocument,
+    references: &[String],
+    depth: usize,
+    found: &mut Vec<Parts>,
+) -> Result<(), ImageError> {
+    if depth > MAX_DEPTH {
+        return Err(ImageError::TooLarge {
+            place: place.to_owned(),
+            limit: MAX_DEPTH as u64,
+            unit: "indexes inside one another",
+        });
+    }
+    if let Some(config) = &document.config {
+        let paths = document.layers.iter().map(|layer| layer.path(place));
+        found.push(Parts {
+            references: references.to_vec(),
+            config: config.path(place)?,
+            layers: paths.collect::<Result<_, _>>()?,
+        });
+        return Ok(());
+    }
+    let mut absent = None;
+    let before = found.len();
+    for descriptor in document.manifests.iter().filter(|one| !one.is_attestation()) {
+        let path = descriptor.path(place)?;
+        let Some(text) = documents.get(&path) else {
+            // An index of several platforms names images that the engine never fetched.
+            absent = Some(format!("{path} ({})", descriptor.media_type));
+            continue;
+        };
+        let mut names = references.to_vec();
+        names.extend(
+            ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
+                .iter()
+                .find_map(|key| descriptor.annotation(key))
+                .cloned(),
+        );
+        walk(documents, &path, &parse(&path, text)?, &names, depth + 1, found)?;
+    }
+    match absent {
+        Some(missing) if found.len() == before => {
+            Err(ImageError::Missing { place: place.to_owned(), missing })
+        }
+        _ => Ok(()),
+    }
+}
