@@ -8,7 +8,8 @@ from kombu.exceptions import OperationalError
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 
-from otis.queue import ECHO, SANDBOX, app as queue
+from otis.queue import ECHO, SANDBOX
+from otis.queue import app as queue
 
 # The generated documentation would be served to everybody; nobody asked for it.
 app = FastAPI(title="OTIS", docs_url=None, redoc_url=None, openapi_url=None)
