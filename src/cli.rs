@@ -55,8 +55,11 @@ pub enum Verb {
     /// Remove what earlier runs left behind. Runs that are alive on this machine are left alone.
     Sweep {
         /// Only this run, alive or not.
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", conflicts_with = "wait")]
         run: Option<String>,
+        /// First wait until no run is alive on this machine: a reaper may still be at work.
+        #[arg(long)]
+        wait: bool,
     },
     /// Print the JSON Schema of the scenario format.
     Schema,

@@ -124,7 +124,7 @@ impl Console {
             Verb::Run(arguments) => self.run(arguments).await,
             Verb::List { scenarios } => self.list(&scenarios),
             Verb::Doctor => self.doctor().await,
-            Verb::Sweep { run } => self.sweep(run.as_deref()).await,
+            Verb::Sweep { run, wait } => self.sweep(run.as_deref(), wait).await,
             Verb::Schema => {
                 self.print(&schema::text());
                 ExitCode::Held
@@ -201,7 +201,7 @@ impl Console {
         }
     }
 
-    async fn sweep(&self, run: Option<&str>) -> ExitCode {
+    async fn sweep(&self, run: Option<&str>, wait: bool) -> ExitCode {
         let only = match run.map(|run| RunId::parse(run).ok_or(run)).transpose() {
             Ok(only) => only,
             Err(run) => {
@@ -211,6 +211,9 @@ impl Console {
         };
         let swept = async {
             let engine = Engine::connect(Endpoint::from_environment()?).await?;
+            if wait {
+                sweep::wait(&engine).await?;
+            }
             sweep::sweep(&engine, only.as_ref()).await
         };
         match swept.await {

@@ -374,7 +374,7 @@ fn other_identities(sight: &Sight) -> BTreeSet<Identity> {
         .map(|answer| answer.processes)
         .unwrap_or_default()
         .iter()
-        .filter(|process| !process.ours)
+        .filter(|process| process.is_services_own())
         .map(|process| Identity { uid: process.status.uid[1], gid: process.status.gid[1] })
         .collect();
     let refused = reply

@@ -1,6 +1,9 @@
 //! `sweep`: remove what runs that are no longer alive have left behind.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::engine::{Engine, EngineError};
 use crate::run_id::{LABEL, RunId};
@@ -13,6 +16,28 @@ pub struct Swept {
     pub lines: Vec<String>,
     /// What could not be removed.
     pub left: Vec<String>,
+}
+
+/// How long a reaper may take with what it has to do.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Waits until no run with objects in the engine is alive on this machine, but not for ever.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn wait(engine: &Engine) -> Result<(), EngineError> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let owners = engine.labelled(LABEL, None).await?;
+        let alive = owners.iter().filter_map(|(_, owner)| RunId::parse(owner));
+        if !alive.into_iter().any(|run| runs::is_alive(&run).unwrap_or(true)) {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Sweeps one run, or every run that is neither alive on this machine nor was told to stay up.

@@ -33,7 +33,8 @@ fn judge_one(profile: &str, expected: &str, sight: &Sight) -> Finding {
         Ok(processes) => processes,
         Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
     };
-    let theirs: Vec<_> = processes.processes.iter().filter(|process| !process.ours).collect();
+    let theirs: Vec<_> =
+        processes.processes.iter().filter(|process| process.is_services_own()).collect();
     let table: Vec<_> = theirs.iter().map(|p| json!([p.pid, p.name, p.apparmor])).collect();
     let configured = sight.container.app_armor_profile.clone();
     let evidence = Evidence::one(Observation::now(

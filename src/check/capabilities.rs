@@ -87,7 +87,8 @@ fn judge_one(allowed: &BTreeSet<String>, expected: &str, sight: &Sight) -> Findi
         Ok(processes) => processes,
         Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
     };
-    let theirs: Vec<&Process> = processes.processes.iter().filter(|p| !p.ours).collect();
+    let theirs: Vec<&Process> =
+        processes.processes.iter().filter(|process| process.is_services_own()).collect();
     evidence.extend([Observation::now(
         Vantage::Inside,
         format!(

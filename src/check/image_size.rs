@@ -34,7 +34,8 @@ fn expected(check: &ImageSize) -> String {
         parts.push(format!("at most {max}"));
     }
     if let Some(baseline) = &check.baseline {
-        let most = baseline.smaller_by_at_most.map(|most| format!(" to {most}")).unwrap_or_default();
+        let most =
+            baseline.smaller_by_at_most.map(|most| format!(" to {most}")).unwrap_or_default();
         let least = baseline.smaller_by_at_least;
         parts.push(format!("{least}{most} % smaller than {}", baseline.service.value));
     }

@@ -118,7 +118,7 @@ fn look(sight: &Sight, world: &World) -> Result<Look, Blind> {
         .processes()?
         .processes
         .iter()
-        .filter(|process| !process.ours)
+        .filter(|process| process.is_services_own())
         .flat_map(|process| {
             KINDS.iter().filter_map(move |kind| {
                 let inode = process.ns.get(*kind)?.as_str()?;

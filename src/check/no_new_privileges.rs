@@ -67,7 +67,8 @@ fn look(sight: &Sight, world: &World) -> Result<Look, Blind> {
     let reply = sight.own()?;
     let processes = reply.processes()?;
     let inside = reply.privileges()?;
-    let theirs: Vec<_> = processes.processes.iter().filter(|process| !process.ours).collect();
+    let theirs: Vec<_> =
+        processes.processes.iter().filter(|process| process.is_services_own()).collect();
     if theirs.is_empty() || processes.truncated {
         return Err("not every process was seen".to_owned());
     }

@@ -33,6 +33,14 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
          docker exec {name} sh -c 'head -c 10G /dev/zero | tail'; \
          cat /sys/fs/cgroup/memory/docker/$(docker inspect {name} --format '{{{{.Id}}}}')/memory.oom_control"
     );
+    // Without a limit nothing contains what the service takes, and that needs no act to be seen.
+    if let Ok(None) = sight.own().and_then(|reply| reply.cgroup()).and_then(|c| c.memory()) {
+        let seen = Observation::now(Vantage::Inside, "memory limit in the cgroup", "none");
+        return Finding::new(Verdict::Broken, EXPECTED, Evidence::one(seen))
+            .observed("no memory limit")
+            .message("the service has no memory limit, so nothing contains it")
+            .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.Memory}}}}'"));
+    }
     let oom = match world.ooms.get(&sight.container.id) {
         Some(Ok(oom)) => oom,
         Some(Err(why)) => {

@@ -35,7 +35,8 @@ fn judge_one(check: &RunsAs, expected: &str, sight: &Sight) -> Finding {
         Ok(processes) => processes,
         Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
     };
-    let theirs: Vec<&Process> = processes.processes.iter().filter(|p| !p.ours).collect();
+    let theirs: Vec<&Process> =
+        processes.processes.iter().filter(|process| process.is_services_own()).collect();
     let mut evidence = Evidence::one(Observation::now(
         Vantage::Inside,
         format!("processes of {name}: pid, name, uids, gids, groups"),
@@ -147,7 +148,14 @@ fn status_faults(who: &str, status: &Status, uid: Option<u32>, gid: Option<u32>)
 /// else outside, so this adds to what was seen inside and never takes away.
 fn root_on_host(sight: &Sight) -> Vec<String> {
     let Ok(top) = &sight.top else { return vec![] };
+    let first = sight.container.state.pid.unwrap_or(0);
+    let shim = top.iter().find(|process| process.pid == first).map(|process| process.ppid);
     top.iter()
+        // An exec of the engine in flight, as in `Process::is_services_own`.
+        .filter(|process| {
+            let beside = process.pid != first && Some(process.ppid) == shim;
+            !(beside && process.comm.starts_with("runc:["))
+        })
         .filter(|process| process.uid.contains(&0) || process.gid.contains(&0))
         .map(|process| format!("{} is root on the host (host pid {})", process.comm, process.pid))
         .collect()

@@ -116,7 +116,7 @@ fn look(sight: &Sight) -> Result<(Modes, BTreeMap<String, String>, bool), Blind>
     let modes = processes
         .processes
         .iter()
-        .filter(|process| !process.ours)
+        .filter(|process| process.is_services_own())
         .map(|process| (process.pid, process.name.clone(), process.status.seccomp))
         .collect();
     Ok((modes, reply.syscalls()?, processes.truncated))

@@ -184,7 +184,7 @@ fn by_descriptor(reply: &Reply, all: &mut Ways) -> Result<(), Blind> {
 /// Whoever is in the group of the engine's socket has a way as soon as it sees the socket.
 fn by_group(reply: &Reply, world: &World, all: &mut Ways) -> Result<(), Blind> {
     let Some(gid) = world.engine_socket_gid.filter(|gid| *gid != 0) else { return Ok(()) };
-    for process in reply.processes()?.processes.iter().filter(|process| !process.ours) {
+    for process in reply.processes()?.processes.iter().filter(|process| process.is_services_own()) {
         if process.status.groups.contains(&gid) || process.status.gid.contains(&gid) {
             all.ways.push(Way {
                 what: format!("{} (pid {})", process.name, process.pid),

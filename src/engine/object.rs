@@ -118,6 +118,9 @@ impl Engine {
         }
         for (id, tags, labels) in images {
             let owner = owner(&labels);
+            // An image whose tag was given to another since is listed under this name.
+            let tags: Vec<String> =
+                tags.into_iter().filter(|tag| !tag.contains("<none>")).collect();
             if tags.is_empty() {
                 objects.push((Object::Image(id), owner));
             } else {

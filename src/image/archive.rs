@@ -171,8 +171,7 @@ impl Archive<'_> {
             let place = manifest::DOCKER.to_owned();
             ImageError::Missing { place, missing: parts.config.clone() }
         })?;
-        let malformed =
-            |problem| ImageError::Malformed { place: parts.config.clone(), problem };
+        let malformed = |problem| ImageError::Malformed { place: parts.config.clone(), problem };
         let config = ImageConfig::parse(text).map_err(|error| malformed(error.to_string()))?;
         if config.diff_ids.len() != parts.layers.len() {
             return Err(malformed(format!(

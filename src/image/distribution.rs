@@ -69,8 +69,7 @@ impl Distribution {
     #[must_use]
     pub fn is_vendored(&self) -> bool {
         let folder = path::parent(&self.path);
-        path::name(folder).trim_start_matches('_').starts_with("vendor")
-            || is_below_site(folder)
+        path::name(folder).trim_start_matches('_').starts_with("vendor") || is_below_site(folder)
     }
 
     /// Takes over what `upper`, the same folder in a later layer, says anew.
@@ -297,7 +296,9 @@ mod tests {
 
     #[test]
     fn a_record_tells_what_lies_beside_the_metadata() {
-        let tops = record_tops("a/__init__.py,sha256=x,1\n../../bin/a,,\na-1.dist-info/RECORD,,\nb.py,,\n");
+        let tops = record_tops(
+            "a/__init__.py,sha256=x,1\n../../bin/a,,\na-1.dist-info/RECORD,,\nb.py,,\n",
+        );
         assert_eq!(tops.into_iter().collect::<Vec<_>>(), ["a", "b.py"]);
     }
 

@@ -71,9 +71,7 @@ impl Merged {
             names.retain(|name| !hides(layer, &format!("{folder}/{name}")));
             !names.is_empty()
         });
-        for (path, account) in
-            [("etc/passwd", &mut self.passwd), ("etc/group", &mut self.group)]
-        {
+        for (path, account) in [("etc/passwd", &mut self.passwd), ("etc/group", &mut self.group)] {
             if hides(layer, path) {
                 *account = None;
             }

@@ -65,9 +65,9 @@ pub(crate) fn database(entry_path: &str) -> Option<PackageManagerKind> {
 /// Whether this is a database that nothing here can read.
 pub(crate) fn is_foreign_database(entry_path: &str) -> bool {
     ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"].iter().any(|folder| {
-        entry_path.strip_prefix(folder).is_some_and(|name| {
-            matches!(name, "rpmdb.sqlite" | "Packages" | "Packages.db")
-        })
+        entry_path
+            .strip_prefix(folder)
+            .is_some_and(|name| matches!(name, "rpmdb.sqlite" | "Packages" | "Packages.db"))
     }) || entry_path.starts_with("var/lib/pacman/local/") && entry_path.ends_with("/desc")
 }
 
@@ -130,7 +130,10 @@ mod tests {
             Package: make\nStatus: deinstall ok config-files\nVersion: 4.3\n";
         let packages = parse(PackageManagerKind::Dpkg, text);
         assert_eq!(packages.len(), 2);
-        assert_eq!((packages[0].name.as_str(), packages[0].version.as_str()), ("gcc-12", "12.2.0-14"));
+        assert_eq!(
+            (packages[0].name.as_str(), packages[0].version.as_str()),
+            ("gcc-12", "12.2.0-14")
+        );
         assert!(packages[0].is_installed());
         assert!(!packages[1].is_installed(), "configuration that stayed is no package");
     }

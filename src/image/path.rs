@@ -58,9 +58,7 @@ pub(crate) fn parent(path: &str) -> &str {
 /// Whether `path` is `ancestor` or lies below it. Everything lies below the root, the empty path.
 pub(crate) fn is_within(path: &str, ancestor: &str) -> bool {
     ancestor.is_empty()
-        || path
-            .strip_prefix(ancestor)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What the name of an entry says about lower layers.

@@ -120,17 +120,19 @@ pub fn find(image: &Image, allowed: &[String]) -> Result<SecretReport, ImageErro
             snippet: hit.snippet.clone(),
         }));
         all.extend(
-            one.literal_hits
-                .iter()
-                .map(|hit| known(place(&hit.path, 0), &hit.name, hit.encoding)),
+            one.literal_hits.iter().map(|hit| known(place(&hit.path, 0), &hit.name, hit.encoding)),
         );
         if one.facts.secrets.dropped > 0 {
-            report.unread.push(format!("layer {layer}: {} further hits", one.facts.secrets.dropped));
+            report
+                .unread
+                .push(format!("layer {layer}: {} further hits", one.facts.secrets.dropped));
         }
         let unread = one.facts.unread.kept.iter().filter(|unread| unread.reason.hides_secrets());
-        report.unread.extend(
-            unread.map(|unread| format!("layer {layer}: /{}: {}", unread.path, unread.reason.word())),
-        );
+        report
+            .unread
+            .extend(unread.map(|unread| {
+                format!("layer {layer}: /{}: {}", unread.path, unread.reason.word())
+            }));
     }
     let rules = SecretRules::get()?;
     for (place, text) in configuration(image) {

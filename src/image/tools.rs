@@ -242,11 +242,12 @@ fn packaged(image: &Image, layer: usize) -> Vec<ToolHit> {
         for package in database.packages.iter().filter(|package| package.is_installed()) {
             // A later layer copies the whole database: its entry of a package that came with a
             // lower layer says nothing new.
-            let known_below = image.layers[..layer].iter().any(|below| {
-                below.facts.packages.iter().any(|other| {
-                    other.path == database.path && other.packages.contains(package)
-                })
-            });
+            let known_below =
+                image.layers[..layer].iter().any(|below| {
+                    below.facts.packages.iter().any(|other| {
+                        other.path == database.path && other.packages.contains(package)
+                    })
+                });
             if let (false, Some((tool, class))) = (known_below, packages::class_of(&package.name)) {
                 hits.push(ToolHit {
                     path: database.path.clone(),

@@ -71,6 +71,18 @@ pub struct Process {
     pub apparmor: String,
 }
 
+impl Process {
+    /// Whether the process belongs to the service: it is not our lender, and not an exec of the
+    /// engine that has not yet become the program it will be. Such an exec still has the
+    /// runtime's name and root's ids. Its parent is outside the pid namespace, which a process
+    /// of the service cannot bring about, whatever name it gives itself.
+    #[must_use]
+    pub fn is_services_own(&self) -> bool {
+        let from_outside = self.pid != 1 && self.ppid == Some(0);
+        !self.ours && !(from_outside && self.name.starts_with("runc:["))
+    }
+}
+
 /// The environments.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Environ {
@@ -333,4 +345,34 @@ pub struct Host {
     pub listening: Vec<String>,
     /// Listening Unix sockets.
     pub unix: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::first_process(1, 0, "runc:[2:INIT]", false, true)]
+    #[case::exec_in_flight(32, 0, "runc:[2:INIT]", false, false)]
+    #[case::exec_that_became_its_program(32, 0, "sh", false, true)]
+    #[case::child_with_a_borrowed_name(32, 1, "runc:[2:INIT]", false, true)]
+    #[case::lender(7, 0, "probe", true, false)]
+    fn an_exec_in_flight_is_not_the_services_own(
+        #[case] pid: u32,
+        #[case] ppid: u32,
+        #[case] name: &str,
+        #[case] ours: bool,
+        #[case] own: bool,
+    ) {
+        let process: Process = serde_json::from_value(serde_json::json!({
+            "pid": pid, "ppid": ppid, "name": name, "state": "S", "started": 1, "ours": ours,
+            "status": {"uid": [0, 0, 0, 0], "gid": [0, 0, 0, 0], "groups": [], "no_new_privs": 0,
+                "seccomp": 0, "cap_inh": "0", "cap_prm": "0", "cap_eff": "0", "cap_bnd": "0",
+                "cap_amb": "0"},
+            "threads_apart": [], "ns": {}, "apparmor": "",
+        }))
+        .unwrap();
+        assert_eq!(process.is_services_own(), own);
+    }
 }

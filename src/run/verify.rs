@@ -110,8 +110,7 @@ impl Verification<'_> {
 
     /// Reads layers, and the images and files that they are compared with.
     async fn look_at_images(&self, world: &mut World) -> Result<(), Failure> {
-        let mut codes =
-            vec!["no-build-tools", "no-secrets-in-image", "single-dependency-source"];
+        let mut codes = vec!["no-build-tools", "no-secrets-in-image", "single-dependency-source"];
         if world.about.containerd_store {
             codes.push("image-size");
         }
@@ -134,8 +133,10 @@ impl Verification<'_> {
                 Mode::Attached(_) => Err("not asked: --attach builds nothing".to_owned()),
                 Mode::Own | Mode::Shared(_) => {
                     let file = self.request.loaded.folder.join(&key.0);
-                    let tag = coming::baseline_image(self.tool, file, &key.1, owner, self.interrupt);
-                    let image = async { self.engine.image(&tag.await?).await.map_err(Failure::from) };
+                    let tag =
+                        coming::baseline_image(self.tool, file, &key.1, owner, self.interrupt);
+                    let image =
+                        async { self.engine.image(&tag.await?).await.map_err(Failure::from) };
                     image.await.map_err(|failure| failure.to_string())
                 }
             };

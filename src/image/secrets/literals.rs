@@ -121,11 +121,13 @@ fn base64_cores(value: &[u8]) -> Vec<Vec<u8>> {
     const TABLE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     (0..3)
         .filter_map(|shift| {
-            let padded: Vec<u8> = std::iter::repeat_n(0, shift).chain(value.iter().copied()).collect();
+            let padded: Vec<u8> =
+                std::iter::repeat_n(0, shift).chain(value.iter().copied()).collect();
             let encoded: Vec<u8> = padded
                 .chunks_exact(3)
                 .flat_map(|three| {
-                    let bits = three.iter().fold(0usize, |bits, byte| bits << 8 | usize::from(*byte));
+                    let bits =
+                        three.iter().fold(0usize, |bits, byte| bits << 8 | usize::from(*byte));
                     [18, 12, 6, 0].map(|by| TABLE[bits >> by & 63])
                 })
                 .collect();

@@ -57,8 +57,16 @@ const fn rule(
 /// The names of files that hold settings. Those of programs and their examples are left out, see
 /// [`is_program_text`].
 const SETTINGS: &[&str] = &[
-    "**/*.yaml", "**/*.yml", "**/*.toml", "**/*.ini", "**/*.cfg", "**/*.conf", "**/*.json",
-    "**/*.properties", "**/*.env", "**/*.xml",
+    "**/*.yaml",
+    "**/*.yml",
+    "**/*.toml",
+    "**/*.ini",
+    "**/*.cfg",
+    "**/*.conf",
+    "**/*.json",
+    "**/*.properties",
+    "**/*.env",
+    "**/*.xml",
 ];
 
 /// Environment files; their templates are left out by [`is_template`].
@@ -216,7 +224,12 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule(
         "docker-auth",
-        Scope::Files(&["**/.docker/config.json", "**/.dockercfg", "**/.dockerconfigjson", "**/containers/auth.json"]),
+        Scope::Files(&[
+            "**/.docker/config.json",
+            "**/.dockercfg",
+            "**/.dockerconfigjson",
+            "**/containers/auth.json",
+        ]),
         &[],
         r#""(?P<name>auth|identitytoken|registrytoken)"\s*:\s*"(?P<secret>[A-Za-z0-9+/=_.-]{8,})""#,
         Value::Any,
@@ -288,17 +301,34 @@ pub(crate) const RULES: &[Rule] = &[
 
 /// Files that are a secret by their name alone, wherever they lie, unless they are empty.
 pub(crate) const SECRET_FILES: &[(&str, &[&str])] = &[
-    ("ssh-key-file", &["**/id_rsa", "**/id_dsa", "**/id_ecdsa", "**/id_ed25519", "**/ssh_host_*_key"]),
+    (
+        "ssh-key-file",
+        &["**/id_rsa", "**/id_dsa", "**/id_ecdsa", "**/id_ed25519", "**/ssh_host_*_key"],
+    ),
     ("run-secret-file", &["run/secrets/**", "var/run/secrets/**"]),
     ("vault-token-file", &["**/.vault-token"]),
     ("git-credentials-file", &["**/.git-credentials"]),
-    ("gcloud-credentials-file", &["**/gcloud/application_default_credentials.json", "**/gcloud/credentials.db"]),
-    ("key-store-file", &["root/**/*.p12", "root/**/*.pfx", "app/**/*.p12", "app/**/*.pfx", "opt/**/*.p12", "opt/**/*.pfx"]),
+    (
+        "gcloud-credentials-file",
+        &["**/gcloud/application_default_credentials.json", "**/gcloud/credentials.db"],
+    ),
+    (
+        "key-store-file",
+        &[
+            "root/**/*.p12",
+            "root/**/*.pfx",
+            "app/**/*.p12",
+            "app/**/*.pfx",
+            "opt/**/*.p12",
+            "opt/**/*.pfx",
+        ],
+    ),
     ("git-history", &["**/.git/HEAD"]),
 ];
 
 /// Examples from the vendors' documentation.
-pub(crate) const EXAMPLES: &[&str] = &["EXAMPLE", "XXXX", "xxxx", "00000000", "12345678901234567890"];
+pub(crate) const EXAMPLES: &[&str] =
+    &["EXAMPLE", "XXXX", "xxxx", "00000000", "12345678901234567890"];
 
 /// Whether a file is a template, which holds no real value.
 pub(crate) fn is_template(entry_path: &str) -> bool {

@@ -87,9 +87,10 @@ impl SecretRules {
         let applies = |rule: &Rule| match rule.scope {
             Scope::Files(globs) => {
                 // Examples are settings of nobody.
-                let example = rules::is_template(path)
-                    || rule.value == Value::NamedRandom && program_text;
-                !example && globs.iter().any(|glob| crate::image::glob::Glob::new(glob).matches(path))
+                let example =
+                    rules::is_template(path) || rule.value == Value::NamedRandom && program_text;
+                !example
+                    && globs.iter().any(|glob| crate::image::glob::Glob::new(glob).matches(path))
             }
             Scope::Everywhere | Scope::Configuration => false,
         };
@@ -266,12 +267,20 @@ mod tests {
     #[case("root/.netrc", "machine h login u password hunter2", "netrc")]
     #[case("root/.pypirc", "[pypi]\npassword = hunter2", "pypirc")]
     #[case("root/.npmrc", "//r/:_password=hunter2", "npmrc")]
-    #[case("root/.docker/config.json", "{\"auths\":{\"r\":{\"auth\":\"dXNlcjpwYXNz\"}}}", "docker-auth")]
+    #[case(
+        "root/.docker/config.json",
+        "{\"auths\":{\"r\":{\"auth\":\"dXNlcjpwYXNz\"}}}",
+        "docker-auth"
+    )]
     #[case("app/.env", "DEBUG=1\nDB_PASSWORD=hunter2\n", "env-file")]
     #[case("app/prod.env", "export API_TOKEN='abc123def'\n", "env-file")]
     #[case("etc/shadow", "root:$y$j9T$abcdefghijk:19000:0:99999:7:::", "password-hash")]
     #[case("app/config.yaml", "db:\n  password: S3cr3tPw9\n", "assigned-secret")]
-    #[case("app/config.json", "{\n \"api_key\": \"9f86d081884c7d659a2feaa0\",\n}", "assigned-secret")]
+    #[case(
+        "app/config.json",
+        "{\n \"api_key\": \"9f86d081884c7d659a2feaa0\",\n}",
+        "assigned-secret"
+    )]
     fn a_secret_is_found_and_not_shown(
         #[case] path: &str,
         #[case] text: &str,
@@ -283,7 +292,10 @@ mod tests {
     #[rstest]
     #[case("a", concat!("-----BEGIN RSA PRIV", "ATE KEY-----\n"))]
     #[case("a.py", concat!("if text.startswith('-----BEGIN PRIV", "ATE KEY-----'):"))]
-    #[case("a", "-----BEGIN PUBLIC KEY-----\nMIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgHcTz6\n")]
+    #[case(
+        "a",
+        "-----BEGIN PUBLIC KEY-----\nMIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgHcTz6\n"
+    )]
     #[case("a", "AKIAIOSFODNN7EXAMPLE")]
     #[case("a.py", "amqp://guest:guest@localhost//")]
     #[case("a.py", "redis://:password@host:6379/0")]
@@ -293,7 +305,10 @@ mod tests {
     #[case("app/.env.example", "DB_PASSWORD=hunter2\n")]
     #[case("app/.env", "DB_PASSWORD=\nDB_PASSWORD_FILE=/run/secrets/db\nTOKEN=${T}\n")]
     #[case("etc/shadow", "root:*:19000:0:99999:7:::\nd:!:1::::::")]
-    #[case("app/config.yaml", "password: ${DB_PASSWORD}\npassword: settings.password\ntoken_url: https://host/T0ken1x\n")]
+    #[case(
+        "app/config.yaml",
+        "password: ${DB_PASSWORD}\npassword: settings.password\ntoken_url: https://host/T0ken1x\n"
+    )]
     #[case("x/site-packages/a/config.yaml", "password: S3cr3tPw9\n")]
     #[case("a", concat!("LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t", "Ck1JSURYVENDQWtXZ0F3SUJBZ0lKQUpDMUhpSUFadzBHQ1NxR1NJYjNEUQ"))]
     fn what_only_resembles_a_secret_is_not_reported(#[case] path: &str, #[case] text: &str) {
@@ -304,7 +319,10 @@ mod tests {
     #[case("|1 BUILD_PW=topsecretpw /bin/sh -c true", Some("assignment"))]
     #[case("/bin/sh -c #(nop)  ENV DB_PASSWORD=hunter2", Some("assignment"))]
     #[case("RUN curl -u bob:hunter2 https://h/", Some("password-argument"))]
-    #[case("RUN curl -H 'Authorization: Bearer abcdef123456' https://h/", Some("authorization-header"))]
+    #[case(
+        "RUN curl -H 'Authorization: Bearer abcdef123456' https://h/",
+        Some("authorization-header")
+    )]
     #[case("/bin/sh -c #(nop)  ENV GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D", None)]
     #[case("RUN set -eux; export GNUPGHOME=\"$(mktemp -d)\"; PW=$BUILD_PW make", None)]
     #[case("CMD [\"uvicorn\" \"app:app\" \"-u\" \"1000:1000\"]", None)]

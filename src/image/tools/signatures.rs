@@ -135,11 +135,7 @@ fn asks_for_loader(head: &[u8]) -> bool {
     let number = |at: usize, size: usize| -> Option<u64> {
         let bytes = head.get(at..at.checked_add(size)?)?;
         let value = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
-        Some(if little {
-            bytes.iter().rev().fold(0, value)
-        } else {
-            bytes.iter().fold(0, value)
-        })
+        Some(if little { bytes.iter().rev().fold(0, value) } else { bytes.iter().fold(0, value) })
     };
     let (table, entry_size, count) = match class {
         2 => (number(32, 8), number(54, 2), number(56, 2)),

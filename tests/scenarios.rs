@@ -1,0 +1,169 @@
+//! The scenarios as tests: one trial per claim, one shared stack per scenario and run.
+//!
+//! A claim of a hardened scenario must hold. A claim of a vulnerable twin must be broken for the
+//! reason that the list beside the twin gives, and must not be broken if it is not in the list.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use stackproof::engine::Endpoint;
+use stackproof::event::Nobody;
+use stackproof::interrupt::Interrupt;
+use stackproof::lease::{Lease, Manner, Runner};
+use stackproof::plan::Selection;
+use stackproof::record::ClaimRecord;
+use stackproof::run::{Mode, Request, bring_up, run};
+use stackproof::scenario::load::{Loaded, load};
+use stackproof::scenario::{CheckSpec, Claim};
+use stackproof::verdict::Verdict;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = scenario("scenarios/otis.yaml", None);
+    trials.extend(scenario(
+        "scenarios/vulnerable/otis.yaml",
+        Some("scenarios/vulnerable/otis.broken.yaml"),
+    ));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The trials of a scenario. Nothing here talks to the engine: listing tests must be quick and
+/// must work without one.
+fn scenario(path: &str, broken: Option<&str>) -> Vec<Trial> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let loaded = load(&path).unwrap_or_else(|refused| {
+        panic!("{} is not valid: {:?}", path.display(), refused.diagnostics)
+    });
+    let expected =
+        broken.map(|list| expectations(Path::new(env!("CARGO_MANIFEST_DIR")).join(list)));
+    if let Some(expected) = &expected {
+        for id in expected.keys() {
+            let known = loaded.scenario.claims.iter().any(|claim| claim.id.value == *id);
+            assert!(known, "the list names {id}, which is no claim");
+        }
+    }
+    let name = loaded.scenario.name.value.clone();
+    loaded
+        .scenario
+        .claims
+        .iter()
+        .map(|claim| {
+            let intrusive = claim.checks.iter().any(|check| check.is_intrusive());
+            let group = if intrusive { "::intrusive" } else { "" };
+            let id = claim.id.value.clone();
+            let expectation = match &expected {
+                None => Expectation::Held,
+                Some(list) => match list.get(&id) {
+                    Some(reason) => Expectation::Broken(reason.clone()),
+                    None => Expectation::NotBroken,
+                },
+            };
+            // What does not apply here must be known when tests are listed: a test that finds it
+            // out while it runs can only pass or fail.
+            let ignored = does_not_apply(claim) && !matches!(expectation, Expectation::Broken(_));
+            let manner = if intrusive { Manner::Acting } else { Manner::Looking };
+            let path = path.clone();
+            Trial::test(format!("{name}{group}::{id}"), move || {
+                verify(&path, &id, manner, &expectation)
+            })
+            .with_ignored_flag(ignored)
+        })
+        .collect()
+}
+
+#[derive(Clone)]
+enum Expectation {
+    Held,
+    Broken(String),
+    NotBroken,
+}
+
+fn expectations(path: PathBuf) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(&path).expect("the list can be read");
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| {
+            let (id, reason) = line.split_once(": ").expect("a line is an id and a reason");
+            (id.to_owned(), reason.to_owned())
+        })
+        .collect()
+}
+
+fn does_not_apply(claim: &Claim) -> bool {
+    let apparmor = Path::new("/sys/module/apparmor/parameters/enabled").exists();
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let swap = swaps.lines().count() > 1;
+    claim.checks.iter().all(|check| match &check.value {
+        CheckSpec::Apparmor(_) => !apparmor,
+        CheckSpec::SwapLimit(_) => !swap,
+        _ => false,
+    })
+}
+
+fn verify(path: &Path, id: &str, manner: Manner, expectation: &Expectation) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let endpoint = Endpoint::from_environment()?;
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_stackproof"));
+    let loaded = load(path).map_err(|_| "the scenario is not valid")?;
+    let name = loaded.scenario.name.value.clone();
+    let runner = Runner::find()?;
+    let lease = Lease::take(&name, &runner, &program, &endpoint, |run| {
+        let never = Interrupt::never();
+        let up = bring_up(&loaded, endpoint.clone(), run, &never, &Nobody);
+        runtime.block_on(up).map_err(|failure| failure.to_string())
+    })?;
+    let entered = lease.enter(manner)?;
+    let claim = runtime.block_on(judge(loaded, id, &lease, endpoint, program))?;
+    drop(entered);
+    let text = format!("{}\n{:#?}", claim.verdict, findings(&claim));
+    match expectation {
+        Expectation::Held if claim.verdict == Verdict::Held => Ok(()),
+        Expectation::NotBroken if matches!(claim.verdict, Verdict::Held | Verdict::Skipped) => {
+            Ok(())
+        }
+        Expectation::Broken(reason) => {
+            let mut broken = claim.checks.iter().filter(|check| check.verdict == Verdict::Broken);
+            if broken.any(|check| check.message.contains(reason)) {
+                Ok(())
+            } else {
+                Err(format!("it is not broken because of {reason:?}: {text}").into())
+            }
+        }
+        Expectation::Held | Expectation::NotBroken => Err(text.into()),
+    }
+}
+
+fn findings(claim: &ClaimRecord) -> Vec<(&str, &str, Verdict, &str)> {
+    claim
+        .checks
+        .iter()
+        .map(|check| (&*check.code, &*check.service, check.verdict, &*check.message))
+        .collect()
+}
+
+async fn judge(
+    loaded: Loaded,
+    id: &str,
+    lease: &Lease,
+    endpoint: Endpoint,
+    program: PathBuf,
+) -> Result<ClaimRecord, Failed> {
+    let request = Request {
+        loaded,
+        mode: Mode::Shared(lease.run.clone()),
+        overlays: vec![],
+        keep: false,
+        selection: Selection { claims: vec![id.to_owned()], ..Selection::default() },
+        program,
+    };
+    let outcome = run(&request, endpoint, &Interrupt::never(), &Nobody).await?;
+    if let Some(failure) = outcome.failure {
+        return Err(failure.into());
+    }
+    if !outcome.record.leftovers.is_empty() {
+        return Err(format!("left behind: {:?}", outcome.record.leftovers).into());
+    }
+    let claim = outcome.record.claims.into_iter().find(|claim| claim.id == id);
+    claim.ok_or_else(|| "the record lacks the claim".into())
+}
