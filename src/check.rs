@@ -37,12 +37,6 @@ pub use finding::Finding;
 pub use healthy::worth_stopping;
 pub use read_only_root::TRIED as WRITE_TRIED;
 
-/// The names of all capabilities, without their prefix.
-#[must_use]
-pub fn capability_names() -> &'static [&'static str] {
-    &capabilities::NAMES
-}
-
 /// Judges one check of one service.
 #[must_use]
 pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {

@@ -1,87 +1,52 @@
 //! A scenario: a stack and the claims made of it.
 //!
-//! The types here are the format: the parser (`scenario::parse`) and the JSON Schema
-//! (`scenario::schema`) are both derived from them. Keys that are not named here are errors.
+//! The types here and [`ScenarioFile`] are the format: the reader and the JSON Schema
+//! ([`schema`]) are both derived from them. Keys that are not named here are errors. Nothing here
+//! touches a file but [`load`].
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod amount;
+pub mod capability;
 pub mod check;
+mod extend;
+pub mod file;
 pub mod load;
 pub mod schema;
-pub mod stack_file;
+pub mod services;
 pub mod validate;
 
 use crate::yaml::Spanned;
 pub use amount::{Bytes, Seconds};
 pub use check::CheckSpec;
+pub use file::ScenarioFile;
 
-/// One scenario, after `extends` has been followed.
+/// A scenario, after `extends` has been followed.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// The name, kebab-case. It becomes part of the project name and the JUnit class names.
     pub name: Spanned<String>,
     /// The document whose claims these are, for the reports.
     pub document: Option<String>,
-    /// The Compose files, merged in this order; relative to the folder of the scenario.
+    /// The Compose files, merged in this order; paths are relative to the scenario file.
     pub compose: Vec<Spanned<String>>,
     /// Compose profiles to enable.
     pub profiles: Vec<String>,
-    /// Environment for the interpolation of the Compose files.
+    /// Environment for the interpolation of the Compose files. In a value, `${engine.socket}` and
+    /// `${engine.socket_gid}` stand for the engine's socket and its group id, `${run.id}` for
+    /// the run.
     pub env: BTreeMap<String, String>,
-    /// Commands to run before the stack is built.
+    /// Commands to run before the stack is built, without a shell, from the scenario's folder.
     pub prepare: Vec<Vec<String>>,
     /// How long building may take.
     pub build_within: Seconds,
     /// How long the stack may take to become healthy.
     pub healthy_within: Seconds,
     /// What is claimed.
-    pub claims: Vec<Spanned<Claim>>,
-}
-
-/// A scenario file as it is written. What it does not state it takes from the file that it
-/// extends.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ScenarioFile {
-    /// The name, kebab-case. It becomes part of the project name and the JUnit class names.
-    pub name: Spanned<String>,
-    /// Another scenario file, relative to this one. Its claims are taken over; a claim with the
-    /// same id replaces the inherited one.
-    #[serde(default)]
-    pub extends: Option<Spanned<String>>,
-    /// Inherited claims that are not taken over.
-    #[serde(default, deserialize_with = "crate::yaml::list")]
-    pub without: Vec<Spanned<String>>,
-    /// The document whose claims these are, for the reports.
-    #[serde(default)]
-    pub document: Option<String>,
-    /// The Compose files, merged in this order; relative to this file.
-    #[serde(default, deserialize_with = "crate::yaml::list")]
-    pub compose: Vec<Spanned<String>>,
-    /// Compose profiles to enable.
-    #[serde(default)]
-    pub profiles: Vec<String>,
-    /// Environment for the interpolation of the Compose files. In a value, `${engine.socket}` and
-    /// `${engine.socket_gid}` stand for the engine's socket and its group id, `${run.id}` for
-    /// the run.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// Commands to run before the stack is built, without a shell, from the folder of this file.
-    /// A program with a slash in its name is relative to that folder.
-    #[serde(default)]
-    pub prepare: Vec<Vec<String>>,
-    /// How long building may take.
-    #[serde(default)]
-    pub build_within: Option<Seconds>,
-    /// How long the stack may take to become healthy.
-    #[serde(default)]
-    pub healthy_within: Option<Seconds>,
-    /// What is claimed.
-    #[serde(default, deserialize_with = "crate::yaml::list")]
     pub claims: Vec<Spanned<Claim>>,
 }
 
@@ -101,7 +66,7 @@ pub struct Claim {
     #[serde(default)]
     pub documented: Option<Documented>,
     /// What is checked. Empty only for a pending claim.
-    #[serde(default, deserialize_with = "crate::yaml::list")]
+    #[serde(default)]
     pub checks: Vec<Spanned<CheckSpec>>,
     /// Why the claim cannot be verified yet. It then has no checks and shows as skipped.
     #[serde(default)]
@@ -176,4 +141,15 @@ pub struct Waiver {
     pub until: Spanned<String>,
     /// Why, and who accepted it.
     pub reason: String,
+}
+
+impl Waiver {
+    /// The last day on which the waiver counts; none where `until` is no date.
+    #[must_use]
+    pub fn last_day(&self) -> Option<Date> {
+        // The shape is checked too, because a date can be written in many ways.
+        let text = self.until.value.as_str();
+        let shaped = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        Date::strptime("%Y-%m-%d", text).ok().filter(|_| shaped)
+    }
 }

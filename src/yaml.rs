@@ -1,124 +1,17 @@
 //! YAML with positions: text to a tree of nodes, and from the tree to any type, with every
 //! problem reported at once.
 
-use std::ops::Deref;
+mod deserialize;
+mod node;
+mod parse;
+mod scalar;
+mod span;
+mod tree;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer};
+pub use deserialize::deserialize;
+pub use node::{Entry, Kind, Node, Scalar, Value};
+pub use parse::{Budget, Dialect, parse};
+pub use span::{Span, Spanned};
 
-pub mod deserialize;
-pub mod node;
-
-pub use deserialize::{deserialize, list};
-pub use node::{Kind, Node, Tags, read};
-
-/// A stretch of one source file, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Span {
-    /// Which file, an index into [`Sources`](crate::diagnostic::Sources).
-    pub source: usize,
-    /// The first byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-}
-
-impl Span {
-    /// From the beginning of this to the end of another.
-    #[must_use]
-    pub fn to(self, other: Span) -> Span {
-        Span { end: other.end.max(self.end), ..self }
-    }
-
-    /// Without white space at its end: the parser lets a block reach to the next token.
-    #[must_use]
-    pub fn trimmed(self, text: &str) -> Span {
-        let covered = text.get(self.start..self.end).unwrap_or_default();
-        Span { end: self.start + covered.trim_end().len(), ..self }
-    }
-
-    /// The bytes of `text` that are shown: on the first line only, and at least one character
-    /// where there is one.
-    #[must_use]
-    pub fn range(self, text: &str) -> std::ops::Range<usize> {
-        let start = floor(text, self.start);
-        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        let next = text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
-        let end = floor(text, self.end).min(line_end).max(next.min(line_end.max(start)));
-        start..end
-    }
-}
-
-/// The nearest character boundary at or before a byte.
-fn floor(text: &str, at: usize) -> usize {
-    let at = at.min(text.len());
-    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
-/// A value and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spanned<T> {
-    /// The value.
-    pub value: T,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// The struct name by which our deserializer knows that a position is wanted.
-pub(crate) const SPANNED: &str = "$stackproof::Spanned";
-/// The fields of that struct.
-pub(crate) const SPANNED_FIELDS: &[&str] = &["source", "start", "end", "value"];
-
-impl<T> Deref for Spanned<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(std::marker::PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
-            type Value = Spanned<T>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a value with its position")
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut parts: A,
-            ) -> Result<Self::Value, A::Error> {
-                let missing = || serde::de::Error::custom("a position has four parts");
-                let source = parts.next_element()?.ok_or_else(missing)?;
-                let start = parts.next_element()?.ok_or_else(missing)?;
-                let end = parts.next_element()?.ok_or_else(missing)?;
-                let value = parts.next_element()?.ok_or_else(missing)?;
-                Ok(Spanned { value, span: Span { source, start, end } })
-            }
-        }
-
-        deserializer.deserialize_struct(SPANNED, SPANNED_FIELDS, Visitor(std::marker::PhantomData))
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Spanned<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn schema_id() -> std::borrow::Cow<'static, str> {
-        T::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -8,54 +8,10 @@ use serde_json::json;
 use super::{Finding, each_container};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::probe::answer::{Process, Status};
+use crate::scenario::capability;
 use crate::scenario::check::Capabilities;
 use crate::verdict::Verdict;
 use crate::world::{Sight, World};
-
-/// The capabilities by number: `linux/capability.h`.
-pub(super) const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
 
 pub(super) fn judge(check: &Capabilities, service: &str, world: &World) -> Finding {
     let allowed: BTreeSet<String> = check.allowed.iter().map(|name| plain(name)).collect();
@@ -159,7 +115,7 @@ fn held(status: &Status) -> Result<BTreeSet<String>, String> {
     Ok((0..64)
         .filter(|bit| all & (1 << bit) != 0)
         .map(|bit: usize| {
-            NAMES.get(bit).map_or_else(|| format!("capability {bit}"), ToString::to_string)
+            capability::ALL.get(bit).map_or_else(|| format!("capability {bit}"), ToString::to_string)
         })
         .collect())
 }

@@ -1,11 +1,13 @@
 //! A tar stream, entry by entry, with bounded memory.
 //!
-//! The header block is the `tar` crate's; the stream around it is ours for three reasons. The
-//! crate takes extension headers of any length into memory, and splits PAX records at newlines,
-//! which loses binary attributes such as `security.capability`. And where the format is
-//! ambiguous, what counts is how the engine reads a layer, which is how Go's archive/tar does.
+//! Names and types in a header block are read by the `tar` crate; the rest is ours for three
+//! reasons. The crate takes extension headers of any length into memory, and splits PAX records at
+//! newlines, which loses binary attributes such as `security.capability`. And where the format
+//! leaves room, what counts is how the engine reads a layer, which is how Go's archive/tar does:
+//! an empty number is zero, a global header applies to nothing.
 
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
 use tar::{EntryType, Header};
 
@@ -14,6 +16,14 @@ use crate::image::limits::EXTENSION_BYTES;
 use crate::image::path;
 
 const BLOCK: usize = 512;
+/// Where a header block keeps its numbers.
+const MODE: Range<usize> = 100..108;
+const UID: Range<usize> = 108..116;
+const GID: Range<usize> = 116..124;
+const SIZE: Range<usize> = 124..136;
+const CHECKSUM: Range<usize> = 148..156;
+/// The size of an old GNU sparse file once it is unpacked.
+const REAL_SIZE: Range<usize> = 483..495;
 /// Where the old GNU sparse format keeps "a further sparse header follows": in the main header,
 /// and in a further one.
 const SPARSE_MORE: (usize, usize) = (482, 504);
@@ -126,7 +136,7 @@ impl<R: BufRead> TarReader<R> {
             }
             if kind == EntryType::XGlobalHeader {
                 // Go hands global headers out and applies them to nothing.
-                let size = self.number(header.entry_size())?;
+                let size = self.number(header, SIZE)?;
                 self.expect_data(size)?;
                 continue;
             }
@@ -167,16 +177,14 @@ impl<R: BufRead> TarReader<R> {
         };
         let declared = match extensions.size {
             Some(size) => size,
-            None => self.number(header.entry_size())?,
+            None => self.number(header, SIZE)?,
         };
         let size = if kind == Kind::File { declared } else { 0 };
         let mut sparse = extensions.sparse;
         let mut file_size = extensions.sparse_size.unwrap_or(size);
         if header.entry_type() == EntryType::GNUSparse {
             sparse = true;
-            if let Some(gnu) = header.as_gnu() {
-                file_size = self.number(gnu.real_size())?;
-            }
+            file_size = self.number(header, REAL_SIZE)?;
             self.skip_sparse_headers(block)?;
         }
         self.expect_data(size)?;
@@ -191,14 +199,14 @@ impl<R: BufRead> TarReader<R> {
             size,
             file_size,
             sparse,
-            mode: self.number(header.mode())? & 0o7777,
+            mode: (self.number(header, MODE)? & 0o7777) as u32,
             uid: match extensions.uid {
                 Some(uid) => uid,
-                None => self.number(header.uid())?,
+                None => self.number(header, UID)?,
             },
             gid: match extensions.gid {
                 Some(gid) => gid,
-                None => self.number(header.gid())?,
+                None => self.number(header, GID)?,
             },
             link,
             capability: extensions.capability,
@@ -235,11 +243,11 @@ impl<R: BufRead> TarReader<R> {
         let block = header.as_bytes();
         let sum = |signed: bool| {
             block.iter().enumerate().fold(0i64, |sum, (at, byte)| {
-                let byte = if (148..156).contains(&at) { b' ' } else { *byte };
+                let byte = if CHECKSUM.contains(&at) { b' ' } else { *byte };
                 sum + if signed { i64::from(byte as i8) } else { i64::from(byte) }
             })
         };
-        let stated = i64::from(self.number(header.cksum())?);
+        let stated = self.number(header, CHECKSUM)? as i64;
         if stated == sum(false) || stated == sum(true) {
             return Ok(());
         }
@@ -248,7 +256,7 @@ impl<R: BufRead> TarReader<R> {
 
     /// Reads the data of an extension header.
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Problem> {
-        let size = self.number(header.entry_size())?;
+        let size = self.number(header, SIZE)?;
         if size > EXTENSION_BYTES {
             return Err(Problem::TooLarge {
                 limit: EXTENSION_BYTES,
@@ -357,8 +365,32 @@ impl<R: BufRead> TarReader<R> {
         Ok(count)
     }
 
-    fn number<T>(&self, parsed: io::Result<T>) -> Result<T, Problem> {
-        parsed.map_err(|error| self.malformed(&error.to_string()))
+    /// A number of a header block: octal digits, or base 256 where the first bit is set.
+    fn number(&self, header: &Header, field: Range<usize>) -> Result<u64, Problem> {
+        let bytes = &header.as_bytes()[field];
+        let wrong = || self.malformed("a number in a header is malformed");
+        if let Some((first, rest)) = bytes.split_first()
+            && first & 0x80 != 0
+        {
+            // The second bit is the sign; nothing that is counted here is negative.
+            let first = u64::from(first & 0x7f);
+            let value = rest.iter().try_fold(first, |value, byte| {
+                value.checked_mul(256).map(|value| value | u64::from(*byte))
+            });
+            return value
+                .filter(|value| *value <= i64::MAX as u64 && first < 0x40)
+                .ok_or_else(wrong);
+        }
+        let text = until_nul(bytes);
+        let digits = text.trim_ascii();
+        digits
+            .iter()
+            .try_fold(0u64, |value, digit| match digit {
+                b'0'..=b'7' => value.checked_mul(8).map(|value| value | u64::from(digit - b'0')),
+                _ => None,
+            })
+            .filter(|value| *value <= i64::MAX as u64)
+            .ok_or_else(wrong)
     }
 
     fn malformed(&self, what: &str) -> Problem {

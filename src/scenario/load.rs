@@ -1,27 +1,34 @@
-//! Loading a scenario: the only reader of scenario files and of the Compose files' text.
+//! Scenario files from disk, with the files that they name. The only reader of both.
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
 
-use super::{Claim, Scenario, ScenarioFile, Seconds, stack_file, validate};
-use crate::diagnostic::{Diagnostic, Sources};
-use crate::yaml::{self, Span, Spanned, Tags};
+use super::check::Baseline;
+use super::file::ScenarioFile;
+use super::services::Services;
+use super::validate::{unknown_baseline, unknown_services, validate};
+use super::{CheckSpec, Scenario};
+use crate::diagnostic::{Diagnostic, Problems, Sources, render, render_plain};
+use crate::yaml::{Budget, Span, Spanned};
 
-/// The largest file that is read, in bytes.
-const MAX_FILE: u64 = 4 << 20;
-
-/// A scenario that is valid as far as can be told without an engine.
+/// A scenario that can be run.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The scenario.
+    /// The scenario, with what it takes over from others.
     pub scenario: Scenario,
-    /// The files that it was read from.
+    /// The files, for problems that are found later.
     pub sources: Sources,
-    /// The folder of the scenario file, which its relative paths count from.
+    /// The folder of the scenario file, absolute, because subprocesses run in other folders. The
+    /// paths in the scenario are relative to it.
     pub folder: PathBuf,
+    /// The services as the text of the Compose files states them.
+    pub services: Services,
 }
 
-/// A scenario that is not valid, with every problem that was found.
-#[derive(Debug, Clone)]
+/// A scenario that cannot be run, with every reason.
+#[derive(Debug)]
 pub struct Refused {
     /// The files that the problems are in.
     pub sources: Sources,
@@ -29,231 +36,262 @@ pub struct Refused {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Loads a scenario file and the files that it extends.
-///
-/// # Errors
-/// Every problem of all of them at once.
-pub fn load(path: &Path) -> Result<Loaded, Refused> {
-    let mut loader = Loader { sources: Sources::default(), problems: Vec::new() };
-    let scenario = loader.scenario(path, &mut Vec::new(), None);
-    let folder = folder_of(path);
-    if let Some(scenario) = &scenario {
-        loader.problems.extend(validate::problems(scenario));
-        loader.stack_files(scenario, &folder);
+impl Refused {
+    /// The problems in colour.
+    #[must_use]
+    pub fn render(&self, subject: &dyn Display) -> String {
+        render(&self.sources, &self.diagnostics, subject)
     }
-    match scenario {
-        Some(scenario) if loader.problems.is_empty() => {
-            // Subprocesses have other working folders, so from here on the folder is absolute.
-            let folder = folder.canonicalize().unwrap_or(folder);
-            Ok(Loaded { scenario, sources: loader.sources, folder })
-        }
-        _ => Err(Refused { sources: loader.sources, diagnostics: loader.problems }),
+
+    /// The problems without colour.
+    #[must_use]
+    pub fn render_plain(&self, subject: &dyn Display) -> String {
+        render_plain(&self.sources, &self.diagnostics, subject)
     }
 }
 
+/// Loads a scenario file, the files that it extends and the Compose files that it names.
+///
+/// # Errors
+/// Every problem of all of these files.
+pub fn load(path: &Path) -> Result<Loaded, Refused> {
+    let mut loader = Loader::default();
+    match loader.load(path) {
+        Some(loaded) if loader.problems.is_empty() => {
+            Ok(Loaded { sources: loader.sources, ..loaded })
+        }
+        _ => Err(Refused { sources: loader.sources, diagnostics: loader.problems.into_sorted() }),
+    }
+}
+
+#[derive(Default)]
 struct Loader {
     sources: Sources,
-    problems: Vec<Diagnostic>,
+    problems: Problems,
+    /// The files that extend each other, from the one that was asked for.
+    chain: Vec<Link>,
+}
+
+/// A file in a chain of files that extend each other.
+struct Link {
+    /// The file, whatever way led to it.
+    file: PathBuf,
+    shown: String,
+    /// Where it extends the next one.
+    extends: Option<Span>,
 }
 
 impl Loader {
-    /// Reads one file with all that it extends. `asked` is where its path stands.
-    fn scenario(
-        &mut self,
-        path: &Path,
-        open: &mut Vec<PathBuf>,
-        asked: Option<Span>,
-    ) -> Option<Scenario> {
-        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        if open.contains(&canonical) {
-            let chain: Vec<String> =
-                open.iter().chain([&canonical]).map(|path| name_of(path)).collect();
-            let message = format!("the scenarios extend each other: {}", chain.join(" -> "));
-            self.note(Diagnostic::new("extends-cycle", message), asked);
+    fn load(&mut self, path: &Path) -> Option<Loaded> {
+        let scenario = self.file(path, None)?.resolve(&mut self.problems);
+        validate(&scenario, &mut self.problems);
+        let folder = folder_of(path);
+        let services = self.services(&scenario.compose, &folder);
+        self.problems.extend(services.cycles());
+        if services.complete {
+            let known: BTreeSet<String> = services.names.keys().cloned().collect();
+            self.problems.extend(unknown_services(&scenario, &known));
+        }
+        self.baselines(&scenario, &folder);
+        let here = or_here(folder);
+        // The file was just read from it; where it has no other name, this one will do.
+        let folder = here.canonicalize().unwrap_or(here);
+        Some(Loaded { scenario, sources: Sources::default(), folder, services })
+    }
+
+    /// Reads a scenario file, asked for at `asked` in another, with what it takes over from those
+    /// that it extends.
+    fn file(&mut self, path: &Path, asked: Option<Span>) -> Option<ScenarioFile> {
+        let (text, shown) = self.text(path, asked)?;
+        // The path was just read; where it cannot be resolved after all, it stands for itself.
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if let (Some(span), Some(start)) =
+            (asked, self.chain.iter().position(|link| link.file == canonical))
+        {
+            let circle = self.circle(start, &shown, span);
+            self.problems.push(circle);
             return None;
         }
-        let source = self.read(path, asked)?;
-        let text = self.sources.text(source).to_owned();
-        let node = yaml::read(&text, source, Tags::Refused, &mut self.problems)?;
-        let file: ScenarioFile = yaml::deserialize(&node, &mut self.problems)?;
-        let base = match &file.extends {
-            None => None,
-            Some(extends) => {
-                open.push(canonical);
-                let base_path = folder_of(path).join(&extends.value);
-                let base = self.scenario(&base_path, open, Some(extends.span));
-                open.pop();
-                let mut base = base?;
-                rebase(&mut base, &folder_of(Path::new(&extends.value)));
-                Some(base)
-            }
-        };
-        Some(self.merged(file, base))
+        let source = self.sources.add(shown.clone(), text.clone());
+        let own = ScenarioFile::read(&text, source, &mut self.problems)?;
+        let Some(extends) = own.extends.clone() else { return Some(own) };
+        self.chain.push(Link { file: canonical, shown, extends: Some(extends.span) });
+        let base = self.file(&folder_of(path).join(&extends.value), Some(extends.span));
+        self.chain.pop();
+        // Without the base the rest would look like a scenario that lacks everything.
+        let base = base?.moved(&folder_of(Path::new(&extends.value)));
+        Some(own.over(base, &mut self.problems))
     }
 
-    /// What a file states, on top of what it extends.
-    fn merged(&mut self, file: ScenarioFile, base: Option<Scenario>) -> Scenario {
-        let mut scenario = base.unwrap_or_else(|| Scenario {
-            name: file.name.clone(),
-            document: None,
-            compose: vec![],
-            profiles: vec![],
-            env: std::collections::BTreeMap::new(),
-            prepare: vec![],
-            build_within: Seconds::for_build(),
-            healthy_within: Seconds::for_up(),
-            claims: vec![],
-        });
-        for id in &file.without {
-            let before = scenario.claims.len();
-            scenario.claims.retain(|claim| claim.id.value != id.value);
-            if scenario.claims.len() == before {
-                let message = format!("there is no inherited claim `{}` to leave out", id.value);
-                self.problems.push(Diagnostic::new("unknown-claim", message).at(id.span));
-            }
-        }
-        let inherited: Vec<String> =
-            scenario.claims.iter().map(|claim| claim.id.value.clone()).collect();
-        for claim in file.claims {
-            let same = |known: &Spanned<Claim>| known.id.value == claim.id.value;
-            // Only an inherited claim is replaced; two of the same file are a mistake.
-            match scenario.claims.iter_mut().find(|known| same(known)) {
-                Some(known) if inherited.contains(&claim.id.value) => *known = claim,
-                _ => scenario.claims.push(claim),
-            }
-        }
-        scenario.name = file.name;
-        scenario.document = file.document.or(scenario.document);
-        if !file.compose.is_empty() {
-            scenario.compose = file.compose;
-        }
-        if !file.profiles.is_empty() {
-            scenario.profiles = file.profiles;
-        }
-        if !file.prepare.is_empty() {
-            scenario.prepare = file.prepare;
-        }
-        scenario.env.extend(file.env);
-        scenario.build_within = file.build_within.unwrap_or(scenario.build_within);
-        scenario.healthy_within = file.healthy_within.unwrap_or(scenario.healthy_within);
-        scenario
+    /// The problem of a chain of which the last file extends the one at `start`.
+    fn circle(&self, start: usize, shown: &str, span: Span) -> Diagnostic {
+        let links = self.chain.get(start..).unwrap_or_default();
+        let files: Vec<&str> =
+            links.iter().map(|link| link.shown.as_str()).chain([shown]).collect();
+        let message = format!("scenarios extend each other: {}", files.join(" -> "));
+        let problem = Diagnostic::new("extends-cycle", message).at(span);
+        let others = links.iter().filter_map(|link| link.extends).filter(|other| *other != span);
+        others.fold(problem, |problem, other| problem.label(other, "extended here"))
     }
 
-    /// Looks at the text of the Compose files: whether they are there, which services they have,
-    /// and whether those wait for each other in a circle. The Compose tool finds this out too,
-    /// but later and without a position.
-    fn stack_files(&mut self, scenario: &Scenario, folder: &Path) {
-        let mut known = Some(std::collections::BTreeSet::new());
-        for file in &scenario.compose {
-            let Some(names) = self.stack_file(file, folder) else { return };
-            known = known.zip(names).map(|(mut known, names)| {
-                known.extend(names);
-                known
-            });
+    /// The services that Compose files state, merged.
+    fn services(&mut self, files: &[Spanned<String>], folder: &Path) -> Services {
+        // Without any file nothing is known of the services, not even that there are none.
+        let mut services = if files.is_empty() { Services::default() } else { Services::none() };
+        for file in files {
+            let Some((text, shown)) = self.text(&folder.join(&file.value), Some(file.span)) else {
+                services.complete = false;
+                continue;
+            };
+            let source = self.sources.add(shown, text.clone());
+            services.add(&text, source, &mut self.problems);
         }
-        if let Some(known) = known {
-            self.problems.extend(validate::unknown_services(scenario, &known));
-        }
-        for baseline in validate::baselines(scenario) {
-            if let Some(Some(names)) = self.stack_file(&baseline.compose, folder) {
-                self.problems.extend(validate::unknown_baseline(baseline, &names));
-            }
-        }
+        services
     }
 
-    /// The services of one Compose file; the inner none where it includes others.
-    fn stack_file(&mut self, file: &Spanned<String>, folder: &Path) -> Option<Option<Vec<String>>> {
-        let source = self.read(&folder.join(&file.value), Some(file.span))?;
-        let text = self.sources.text(source).to_owned();
-        let node = yaml::read(&text, source, Tags::Ignored, &mut self.problems)?;
-        self.problems.extend(stack_file::depends_cycle(&node));
-        Some(stack_file::services(&node))
-    }
-
-    fn read(&mut self, path: &Path, asked: Option<Span>) -> Option<usize> {
-        let shown = tidy(path);
-        let failed = |why: String| {
-            Diagnostic::new("missing-file", format!("cannot read {shown}: {why}"))
-                .hint("paths count from the folder of the file in which they stand")
-        };
-        let length = match std::fs::metadata(path) {
-            Ok(meta) => meta.len(),
-            Err(error) => {
-                self.note(failed(error.to_string()), asked);
-                return None;
-            }
-        };
-        if length > MAX_FILE {
-            self.note(failed(format!("it is larger than {MAX_FILE} bytes")), asked);
-            return None;
-        }
-        match std::fs::read(path).map(String::from_utf8) {
-            Ok(Ok(text)) => Some(self.sources.add(shown, text)),
-            Ok(Err(_)) => {
-                self.note(failed("it is not UTF-8".to_owned()), asked);
-                None
-            }
-            Err(error) => {
-                self.note(failed(error.to_string()), asked);
-                None
-            }
-        }
-    }
-
-    fn note(&mut self, diagnostic: Diagnostic, at: Option<Span>) {
-        self.problems.push(match at {
-            Some(span) => diagnostic.at(span),
-            None => diagnostic,
-        });
-    }
-}
-
-/// Makes the relative paths of an inherited scenario count from the folder of the heir.
-fn rebase(base: &mut Scenario, folder: &Path) {
-    let moved = |path: &str| tidy(&folder.join(path));
-    for file in &mut base.compose {
-        file.value = moved(&file.value);
-    }
-    for command in &mut base.prepare {
-        if let Some(program) = command.first_mut().filter(|program| program.contains('/')) {
-            *program = moved(program);
-        }
-    }
-    for claim in &mut base.claims {
-        for check in &mut claim.value.checks {
-            if let super::CheckSpec::ImageSize(size) = &mut check.value
-                && let Some(baseline) = &mut size.baseline
+    /// Looks for the services that images are compared with.
+    fn baselines(&mut self, scenario: &Scenario, folder: &Path) {
+        let mut by_file: BTreeMap<&str, Vec<&Baseline>> = BTreeMap::new();
+        for check in scenario.claims.iter().flat_map(|claim| &claim.checks) {
+            if let CheckSpec::ImageSize(size) = &check.value
+                && let Some(baseline) = &size.baseline
             {
-                baseline.compose.value = moved(&baseline.compose.value);
+                by_file.entry(&baseline.compose.value).or_default().push(baseline);
+            }
+        }
+        for baselines in by_file.values() {
+            let Some(first) = baselines.first() else { continue };
+            let services = self.services(std::slice::from_ref(&first.compose), folder);
+            if services.complete {
+                let known: BTreeSet<String> = services.names.keys().cloned().collect();
+                let unknown = baselines.iter().filter_map(|b| unknown_baseline(b, &known));
+                self.problems.extend(unknown.collect::<Vec<_>>());
             }
         }
     }
+
+    /// The text of a file and the path under which it is shown. A file that cannot be read is a
+    /// problem at the place that asks for it.
+    fn text(&mut self, path: &Path, asked: Option<Span>) -> Option<(String, String)> {
+        let shown = shown(path);
+        let (code, why) = match read(path) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => return Some((text, shown)),
+                Err(error) => {
+                    self.not_utf8(shown, &error);
+                    return None;
+                }
+            },
+            Err(Unreadable::Missing) => ("missing-file", format!("there is no file `{shown}`")),
+            Err(Unreadable::NoFile) => ("unreadable-file", format!("`{shown}` is not a file")),
+            Err(Unreadable::TooLarge) => {
+                let most = Budget::USUAL.bytes;
+                ("file-too-large", format!("`{shown}` has more than {most} bytes"))
+            }
+            Err(Unreadable::System(error)) => {
+                ("unreadable-file", format!("cannot read `{shown}`: {error}"))
+            }
+        };
+        let problem = Diagnostic::new(code, why);
+        self.problems.push(match asked {
+            Some(span) => problem.at(span),
+            None => problem,
+        });
+        None
+    }
+
+    /// Shows where a file stops being text.
+    fn not_utf8(&mut self, shown: String, error: &std::string::FromUtf8Error) {
+        let start = error.utf8_error().valid_up_to();
+        // Up to there the replaced text is the same, byte for byte.
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let message = format!("`{shown}` is not text in UTF-8");
+        let source = self.sources.add(shown, text);
+        let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+        self.problems.push(Diagnostic::new("not-utf8", message).at(Span { source, start, end }));
+    }
 }
 
+/// Why there is no text.
+enum Unreadable {
+    Missing,
+    /// A folder, or something that would never end.
+    NoFile,
+    TooLarge,
+    System(std::io::Error),
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let refuse = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => Unreadable::Missing,
+        _ => Unreadable::System(error),
+    };
+    // The kind is asked for first: opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(refuse)?.is_file() {
+        return Err(Unreadable::NoFile);
+    }
+    let mut bytes = Vec::new();
+    let most = Budget::USUAL.bytes;
+    let file = std::fs::File::open(path).map_err(refuse)?;
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes).map_err(refuse)?;
+    if bytes.len() > most { Err(Unreadable::TooLarge) } else { Ok(bytes) }
+}
+
+/// The folder of a file; empty for a file in the current one, so that paths stay as the user
+/// writes them.
 fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    }
+    path.parent().map(Path::to_owned).unwrap_or_default()
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+/// A folder that can be changed into.
+fn or_here(folder: PathBuf) -> PathBuf {
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder }
 }
 
-/// The path without `.` and without folders that are left again at once, by text alone.
-fn tidy(path: &Path) -> String {
-    let mut parts = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir
-                if parts.file_name().is_some() && !parts.ends_with("..") =>
-            {
-                parts.pop();
+/// A path as it is shown: `a/../b` as `b`. It is not what is opened, because a link may lead `..`
+/// elsewhere.
+fn shown(path: &Path) -> String {
+    let mut shown = PathBuf::new();
+    for component in path.components() {
+        let into_folder = matches!(shown.components().next_back(), Some(Component::Normal(_)));
+        match component {
+            Component::ParentDir if into_folder => {
+                shown.pop();
             }
-            part => parts.push(part),
+            Component::CurDir => {}
+            Component::Prefix(_)
+            | Component::RootDir
+            | Component::ParentDir
+            | Component::Normal(_) => shown.push(component),
         }
     }
-    parts.to_string_lossy().into_owned()
+    shown.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("a/b.yaml", "a/b.yaml")]
+    #[case("./a/b.yaml", "a/b.yaml")]
+    #[case("a/../b.yaml", "b.yaml")]
+    #[case("a/b/../../c.yaml", "c.yaml")]
+    #[case("../a.yaml", "../a.yaml")]
+    #[case("../../a/../b.yaml", "../../b.yaml")]
+    #[case("/a/../b.yaml", "/b.yaml")]
+    fn paths_are_shown_without_detours(#[case] path: &str, #[case] expected: &str) {
+        assert_eq!(shown(Path::new(path)), expected);
+    }
+
+    #[rstest]
+    #[case("a.yaml", ".")]
+    #[case("a/b.yaml", "a")]
+    #[case("/a.yaml", "/")]
+    fn folders_can_be_changed_into(#[case] path: &str, #[case] expected: &str) {
+        assert_eq!(or_here(folder_of(Path::new(path))), Path::new(expected));
+    }
 }

@@ -1,222 +1,212 @@
-//! What a scenario must be beyond its form. Pure; every problem at once.
+//! The rules that a scenario must keep beyond its types.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use regex::Regex;
 
 use super::check::Baseline;
-use super::{CheckSpec, Claim, Satisfied, Scenario};
-use crate::check::capability_names;
-use crate::diagnostic::Diagnostic;
-use crate::yaml::deserialize::{did_you_mean, nearest};
+use super::{CheckSpec, Claim, Documented, Satisfied, Scenario};
+use crate::diagnostic::{Diagnostic, MOST_PROBLEMS, Problems};
 use crate::yaml::{Span, Spanned};
 
-/// The kinds of namespaces that a claim may name.
-const NAMESPACES: [&str; 5] = ["pid", "net", "ipc", "uts", "mnt"];
+mod limits;
 
-/// Every problem that can be told from the scenario alone.
-#[must_use]
-pub fn problems(scenario: &Scenario) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
-    kebab("the name", &scenario.name, &mut problems);
-    if scenario.compose.is_empty() {
-        let message = "the scenario names no Compose file";
-        problems.push(
-            Diagnostic::new("missing-key", message)
-                .at(scenario.name.span)
-                .hint("add `compose: [compose.yaml]`"),
-        );
+/// Adds whatever is wrong with a scenario. `problems` holds those found before: a list of which
+/// every entry was unreadable is not empty.
+pub fn validate(scenario: &Scenario, problems: &mut Problems) {
+    let name = &scenario.name;
+    kebab_case("the name", name, problems);
+    if problems.is_empty() && scenario.compose.is_empty() {
+        problems.push(empty_list("a scenario needs a Compose file", name.span));
     }
-    if scenario.claims.is_empty() {
-        let message = "the scenario makes no claim";
-        problems.push(Diagnostic::new("no-claims", message).at(scenario.name.span));
+    if problems.is_empty() && scenario.claims.is_empty() {
+        problems.push(empty_list("a scenario without claims proves nothing", name.span));
     }
-    let mut ids: BTreeMap<&str, Span> = BTreeMap::new();
+    unique_ids(&scenario.claims, problems);
     for claim in &scenario.claims {
-        kebab("the claim's id", &claim.id, &mut problems);
-        if let Some(first) = ids.insert(&claim.id.value, claim.id.span) {
-            let message = format!("two claims have the id `{}`", claim.id.value);
-            problems.push(
-                Diagnostic::new("duplicate-id", message)
-                    .at(claim.id.span)
-                    .label(first, "the other one")
-                    .hint("an id is how a claim is found again in every report"),
-            );
-        }
-        of_claim(claim, &mut problems);
+        claim_rules(claim, problems);
     }
-    problems
 }
 
-/// Services that the scenario names and the stack does not have.
+/// The services that a scenario names and that are not in `known`.
 #[must_use]
 pub fn unknown_services(scenario: &Scenario, known: &BTreeSet<String>) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
-    for check in scenario.claims.iter().flat_map(|claim| &claim.checks) {
-        let (services, except) = check.services();
-        let via = match &check.value {
-            CheckSpec::DockerAccessVia(check) => Some(&check.via),
-            _ => None,
-        };
-        for service in services.iter().chain(except).chain(via) {
-            if service.value != "*" && !known.contains(&service.value) {
-                problems.push(unknown_service(service, known.iter().map(String::as_str)));
-            }
-        }
-    }
-    problems
-}
-
-/// Whether the Compose file of a baseline has the service that it names.
-#[must_use]
-pub fn unknown_baseline(baseline: &Baseline, known: &[String]) -> Option<Diagnostic> {
-    let there = known.contains(&baseline.service.value);
-    (!there).then(|| unknown_service(&baseline.service, known.iter().map(String::as_str)))
-}
-
-/// The baselines that images are compared with.
-pub fn baselines(scenario: &Scenario) -> impl Iterator<Item = &Baseline> {
     let checks = scenario.claims.iter().flat_map(|claim| &claim.checks);
-    checks.filter_map(|check| match &check.value {
-        CheckSpec::ImageSize(size) => size.baseline.as_ref(),
-        _ => None,
-    })
-}
-
-fn unknown_service<'a>(
-    service: &Spanned<String>,
-    known: impl Iterator<Item = &'a str> + Clone,
-) -> Diagnostic {
-    let hint = nearest(&service.value, known.clone()).map_or_else(
-        || format!("the stack has {}", known.collect::<Vec<_>>().join(", ")),
-        did_you_mean,
-    );
-    let message = format!("the stack has no service `{}`", service.value);
-    Diagnostic::new("unknown-service", message).at(service.span).hint(hint)
-}
-
-fn of_claim(claim: &Spanned<Claim>, problems: &mut Vec<Diagnostic>) {
-    match (&claim.pending, claim.checks.is_empty()) {
-        (Some(_), false) => {
-            let message = format!("the claim `{}` is pending and has checks", claim.id.value);
-            problems.push(
-                Diagnostic::new("pending-with-checks", message)
-                    .at(claim.id.span)
-                    .hint("take away `pending` once the claim can be verified"),
-            );
-        }
-        (None, true) => {
-            let message = format!("the claim `{}` has no check", claim.id.value);
-            problems.push(
-                Diagnostic::new("no-checks", message)
-                    .at(claim.id.span)
-                    .hint("add `checks`, or say with `pending` why it cannot be verified yet"),
-            );
-        }
-        (None, false) | (Some(_), true) => {}
-    }
-    if let Some(documented) = &claim.documented
-        && let Satisfied::OutputMatches(pattern) = &documented.satisfied_when
-        && let Err(error) = Regex::new(pattern)
-    {
-        let message =
-            format!("this is not a regular expression: {}", last_line(&error.to_string()));
-        problems.push(Diagnostic::new("invalid-value", message).at(pattern.span));
-    }
-    if let Some(waiver) = &claim.waived
-        && waiver.until.parse::<jiff::civil::Date>().is_err()
-    {
-        let message = format!("`{}` is not a date", waiver.until.value);
-        let hint = "write it as 2027-01-31";
-        problems.push(Diagnostic::new("invalid-value", message).at(waiver.until.span).hint(hint));
-    }
-    let mut seen: BTreeMap<(&str, &str), Span> = BTreeMap::new();
-    for check in &claim.checks {
-        of_check(check, problems);
-        // A size against bounds and a size against a baseline are two things.
-        if matches!(check.value, CheckSpec::ImageSize(_)) {
-            continue;
-        }
-        for service in check.services().0 {
-            let key = (check.code(), service.value.as_str());
-            if let Some(first) = seen.insert(key, service.span) {
-                let message = format!("`{}` is asked of `{}` twice", key.0, key.1);
-                problems.push(
-                    Diagnostic::new("duplicate-check", message)
-                        .at(service.span)
-                        .label(first, "here first"),
-                );
-            }
-        }
-    }
-}
-
-fn of_check(check: &Spanned<CheckSpec>, problems: &mut Vec<Diagnostic>) {
-    let (services, except) = check.services();
-    if services.is_empty() {
-        let message = format!("`{}` names no service", check.code());
-        let hint = "write `services: [api]`, or `services: [\"*\"]` for all";
-        problems.push(Diagnostic::new("no-services", message).at(check.span).hint(hint));
-    }
-    if let Some(first) = except.first()
-        && !services.iter().any(|service| service.value == "*")
-    {
-        let message = "`except` takes away from `\"*\"` only";
-        problems.push(Diagnostic::new("invalid-value", message).at(first.span));
-    }
-    match &check.value {
-        CheckSpec::Capabilities(check) => {
-            for name in &check.allowed {
-                let plain = name.value.to_ascii_uppercase();
-                let plain = plain.strip_prefix("CAP_").unwrap_or(&plain);
-                if !capability_names().contains(&plain) {
-                    let message = format!("there is no capability `{}`", name.value);
-                    let hint = nearest(plain, capability_names().iter().copied()).map(did_you_mean);
-                    let diagnostic = Diagnostic::new("unknown-name", message).at(name.span);
-                    problems.push(diagnostic.hint_if(hint));
-                }
-            }
-        }
-        CheckSpec::Namespaces(check) => {
-            for kind in check.own.iter().filter(|kind| !NAMESPACES.contains(&kind.value.as_str())) {
-                let message = format!("there is no kind of namespace `{}`", kind.value);
-                let hint = format!("known are {}", NAMESPACES.join(", "));
-                problems.push(Diagnostic::new("unknown-name", message).at(kind.span).hint(hint));
-            }
-        }
-        CheckSpec::ImageSize(size) => {
-            let mut wrong = |message: &str| {
-                problems.push(Diagnostic::new("invalid-value", message).at(check.span));
+    checks
+        .flat_map(|check| {
+            let (services, except) = check.services();
+            let via = match &check.value {
+                CheckSpec::DockerAccessVia(access) => Some(&access.via),
+                _ => None,
             };
-            if size.min.is_none() && size.max.is_none() && size.baseline.is_none() {
-                wrong("`image-size` has neither `min` nor `max` nor `baseline`");
-            }
-            if size.min.zip(size.max).is_some_and(|(min, max)| min > max) {
-                wrong("`min` is larger than `max`");
-            }
-            if let Some(baseline) = &size.baseline {
-                let least = baseline.smaller_by_at_least;
-                let most = baseline.smaller_by_at_most.unwrap_or(100.0);
-                if !(0.0..=100.0).contains(&least) || !(least..=100.0).contains(&most) {
-                    wrong("`smaller_by_at_least` and `smaller_by_at_most` are percents, in order");
-                }
-            }
-        }
-        _ => {}
-    }
+            services.iter().filter(|service| service.value != "*").chain(except).chain(via)
+        })
+        .filter_map(|service| unknown_service(service, known))
+        .take(MOST_PROBLEMS + 1)
+        .collect()
 }
 
-fn kebab(what: &str, text: &Spanned<String>, problems: &mut Vec<Diagnostic>) {
-    let fine = |part: &str| {
+/// The problem of a baseline whose service is not in `known`, the services of its Compose file.
+#[must_use]
+pub fn unknown_baseline(baseline: &Baseline, known: &BTreeSet<String>) -> Option<Diagnostic> {
+    unknown_service(&baseline.service, known)
+}
+
+fn unknown_service(service: &Spanned<String>, known: &BTreeSet<String>) -> Option<Diagnostic> {
+    if known.contains(&service.value) {
+        return None;
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let message = format!("unknown service `{}`", service.value);
+    let unknown = Diagnostic::new("unknown-service", message).at(service.span);
+    Some(unknown.suggest(&service.value, &known))
+}
+
+fn empty_list(message: &str, span: Span) -> Diagnostic {
+    Diagnostic::new("empty-list", message).at(span)
+}
+
+fn kebab_case(subject: &str, word: &Spanned<String>, problems: &mut Problems) {
+    let letters = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
-    if !text.split('-').all(fine) {
-        let message = format!("{what} `{}` is not kebab-case", text.value);
-        let hint = "use lower-case letters, digits and single hyphens";
-        problems.push(Diagnostic::new("not-kebab-case", message).at(text.span).hint(hint));
+    let is_kebab =
+        word.split('-').all(letters) && word.starts_with(|c: char| c.is_ascii_lowercase());
+    if is_kebab {
+        return;
+    }
+    let message = format!("{subject} `{}` is not in kebab-case", word.value);
+    let problem = Diagnostic::new("not-kebab-case", message).at(word.span);
+    let lower = word.to_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    let kebab = words.collect::<Vec<_>>().join("-");
+    problems.push(if kebab.starts_with(|c: char| c.is_ascii_lowercase()) {
+        problem.hint(format!("write `{kebab}`"))
+    } else {
+        problem.hint("begin with a letter; use lower case, digits and single hyphens")
+    });
+}
+
+fn unique_ids(claims: &[Spanned<Claim>], problems: &mut Problems) {
+    let mut first: HashMap<&str, &Spanned<Claim>> = HashMap::new();
+    for claim in claims {
+        let Some(earlier) = first.get(claim.id.value.as_str()) else {
+            first.insert(&claim.id.value, claim);
+            continue;
+        };
+        // An alias repeats a claim as a whole; then only the claims tell the places apart.
+        let (here, there) = if earlier.id.span == claim.id.span {
+            (claim.span, earlier.span)
+        } else {
+            (claim.id.span, earlier.id.span)
+        };
+        let message = format!("two claims have the id `{}`", claim.id.value);
+        let problem = Diagnostic::new("duplicate-id", message).at(here);
+        problems.push(problem.label(there, "first here"));
     }
 }
 
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or(text).trim()
+fn claim_rules(claim: &Spanned<Claim>, problems: &mut Problems) {
+    let id = &claim.id;
+    kebab_case("the id", id, problems);
+    let waiver = claim.waived.as_ref();
+    let texts = [
+        ("text", Some(&claim.text)),
+        ("source", Some(&claim.source)),
+        ("pending", claim.pending.as_ref()),
+        ("reason", waiver.map(|waiver| &waiver.reason)),
+    ];
+    for (key, _) in texts.iter().filter(|(_, text)| text.is_some_and(|t| t.trim().is_empty())) {
+        let message = format!("`{key}` of the claim `{}` is empty", id.value);
+        problems.push(Diagnostic::new("empty-text", message).at(id.span));
+    }
+    match (claim.checks.is_empty(), &claim.pending) {
+        (true, None) if !problems.any_within(claim.span) => {
+            let message = format!("the claim `{}` has no checks", id.value);
+            let problem = Diagnostic::new("no-checks", message).at(id.span);
+            problems.push(problem.hint("say with `pending` why it cannot be verified yet"));
+        }
+        (false, Some(_)) => {
+            let message = format!("the claim `{}` has checks and is pending", id.value);
+            let problem = Diagnostic::new("checks-and-pending", message).at(id.span);
+            problems.push(problem.hint("a claim that is verified is not pending"));
+        }
+        (true, _) | (false, None) => {}
+    }
+    if let Some(waiver) = waiver.filter(|waiver| waiver.last_day().is_none()) {
+        let message = format!("`{}` is no date", waiver.until.value);
+        let problem = Diagnostic::new("wrong-date", message).at(waiver.until.span);
+        problems.push(problem.hint("write year, month and day: 2026-12-31"));
+    }
+    if let Some(documented) = &claim.documented {
+        documented_rules(documented, problems);
+    }
+    for check in &claim.checks {
+        service_rules(check, problems);
+        limits::limits(check, problems);
+    }
+    once_per_service(claim, problems);
+}
+
+fn documented_rules(documented: &Documented, problems: &mut Problems) {
+    let Satisfied::OutputMatches(pattern) = &documented.satisfied_when else { return };
+    if let Err(error) = Regex::new(pattern) {
+        // The first lines of the message show the pattern again; the last says what is wrong.
+        let error = error.to_string();
+        let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        let message = format!("not a regular expression: {why}");
+        problems.push(Diagnostic::new("wrong-pattern", message).at(pattern.span));
+    }
+}
+
+fn service_rules(check: &Spanned<CheckSpec>, problems: &mut Problems) {
+    let (services, except) = check.services();
+    let all = services.iter().any(|service| service.value == "*");
+    if services.is_empty() && !problems.any_within(check.span) {
+        let message = format!("`{}` names no services", check.code());
+        let problem = empty_list(&message, check.span);
+        problems.push(problem.hint("name them, or write [\"*\"] for all"));
+    }
+    if let Some(first) = except.first().filter(|_| !all && !services.is_empty()) {
+        let message = "`except` leaves services out of \"*\" only";
+        let problem = Diagnostic::new("except-without-all", message).at(first.span);
+        problems.push(problem.hint("leave them out of `services`"));
+    }
+}
+
+/// A check is asked of a service once per claim: a report tells results apart by the claim, the
+/// check and the service.
+fn once_per_service(claim: &Claim, problems: &mut Problems) {
+    let mut all: HashMap<&str, (Span, HashSet<&str>)> = HashMap::new();
+    let named = |all: bool| {
+        claim.checks.iter().flat_map(move |check| {
+            let (services, except) = check.services();
+            let services = services.iter().filter(move |service| (service.value == "*") == all);
+            services.map(move |service| (check.code(), service, except))
+        })
+    };
+    let mut twice = |code: &str, service: &Spanned<String>, earlier: Span| {
+        let message = format!("`{code}` is asked of `{}` twice in one claim", service.value);
+        let problem = Diagnostic::new("duplicate-check", message).at(service.span);
+        problems.push(problem.label(earlier, "first here"));
+    };
+    for (code, service, except) in named(true) {
+        if let Some((earlier, _)) = all.get(code) {
+            twice(code, service, *earlier);
+        } else {
+            let except = except.iter().map(|service| service.value.as_str()).collect();
+            all.insert(code, (service.span, except));
+        }
+    }
+    let mut seen: HashMap<(&str, &str), Span> = HashMap::new();
+    for (code, service, _) in named(false) {
+        let name = service.value.as_str();
+        let by_all = all.get(code).filter(|(_, except)| !except.contains(name));
+        match seen.get(&(code, name)).or(by_all.map(|(span, _)| span)) {
+            Some(earlier) => twice(code, service, *earlier),
+            None => {
+                seen.insert((code, name), service.span);
+            }
+        }
+    }
 }

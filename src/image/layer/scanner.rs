@@ -209,7 +209,7 @@ impl<'a> LayerScanner<'a> {
         reader.whole(parsed.is_some());
         let mut applicable = self.rules.applicable(&entry.path);
         if content == Content::Binary {
-            applicable.treat_as_program_text();
+            applicable.strict();
         }
         let mut seen = self.signatures.fresh();
         let mut found = BTreeSet::new();

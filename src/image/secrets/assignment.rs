@@ -245,6 +245,18 @@ pub(crate) fn looks_random(value: &str) -> bool {
     value.len() >= 8 && enough && !prose && is_plausible(value)
 }
 
+/// Whether a value looks generated: long, of letters and digits only, both cases or hexadecimal.
+pub(crate) fn looks_generated(value: &str) -> bool {
+    let all = |class: fn(&u8) -> bool| value.bytes().all(|byte| class(&byte));
+    let any = |class: fn(&u8) -> bool| value.bytes().any(|byte| class(&byte));
+    value.len() >= 16
+        && all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && any(u8::is_ascii_digit)
+        && (any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase)
+            || all(u8::is_ascii_hexdigit) && any(u8::is_ascii_alphabetic))
+        && is_plausible(value)
+}
+
 fn camel_words(name: &str) -> impl Iterator<Item = String> {
     let mut words = vec![String::new()];
     let mut before = None;

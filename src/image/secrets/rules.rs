@@ -24,8 +24,8 @@ pub(crate) enum Value {
     NamedPlausible,
     /// Looks made by a machine, and the captured name must promise a secret.
     NamedRandom,
-    /// The password of a URL: no placeholder, and in program text, which is full of examples, it
-    /// must look random.
+    /// The password of a URL: no placeholder, and the more random the likelier an example is in
+    /// such a file.
     UrlPassword,
     /// Base64 of a private key.
     EncodedKey,
@@ -55,7 +55,7 @@ const fn rule(
 }
 
 /// The names of files that hold settings. Those of programs and their examples are left out, see
-/// [`is_program_text`].
+/// [`Origin`].
 const SETTINGS: &[&str] = &[
     "**/*.yaml",
     "**/*.yml",
@@ -74,12 +74,12 @@ const ENV_FILES: &[&str] = &["**/.env", "**/.env.*", "**/*.env", "**/.envrc", "e
 
 /// The rules that look into text.
 pub(crate) const RULES: &[Rule] = &[
-    // A header alone is code that reads keys; a key has a body.
+    // A header alone is code that reads keys; the shortest key, of Ed25519, has 64 digits.
     rule(
         "private-key",
         Scope::Everywhere,
         &["PRIVATE KEY"],
-        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr])*(?:[A-Za-z-]+: [^\n\\]*(?:\s|\\[nr])+)*(?P<secret>[A-Za-z0-9+/=]{40,}(?:(?:\s|\\[nr])+[A-Za-z0-9+/=]{4,})*)",
+        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr])*(?:[A-Za-z-]+: [^\n\\]*(?:\s|\\[nr])+)*(?P<secret>[A-Za-z0-9+/=]{64,}(?:(?:\s|\\[nr])+[A-Za-z0-9+/=]{4,})*)",
         Value::NotExample,
     ),
     rule(
@@ -338,15 +338,34 @@ pub(crate) fn is_template(entry_path: &str) -> bool {
         || crate::image::path::name(entry_path).contains("example")
 }
 
-/// Whether a file is program text or its documentation, where URLs and assignments are examples.
-pub(crate) fn is_program_text(entry_path: &str) -> bool {
-    const FOLDERS: &[&str] = &["/site-packages/", "/dist-packages/", "/node_modules/"];
-    const ROOTS: &[&str] = &["usr/share", "usr/lib", "usr/local/lib", "usr/local/share", "lib"];
-    const ENDINGS: &[&str] = &[
-        ".py", ".pyi", ".md", ".rst", ".html", ".htm", ".js", ".ts", ".go", ".rs", ".c", ".h",
-        ".java", ".rb", ".pm", ".pl", ".pod", ".txt", ".adoc",
-    ];
-    FOLDERS.iter().any(|folder| entry_path.contains(folder))
-        || ROOTS.iter().any(|root| crate::image::path::is_within(entry_path, root))
-        || ENDINGS.iter().any(|ending| entry_path.ends_with(ending))
+/// Whose a text is, which tells how much a URL or an assignment in it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Settings of whoever made the image.
+    Settings,
+    /// Program text or documentation of whoever made the image: examples are likely.
+    Program,
+    /// Installed from a distribution or an index, so public: nearly all URLs are examples.
+    ThirdParty,
+}
+
+impl Origin {
+    /// Tells by the path.
+    pub(crate) fn of(entry_path: &str) -> Origin {
+        const FOLDERS: &[&str] = &["/site-packages/", "/dist-packages/", "/node_modules/"];
+        const ROOTS: &[&str] = &["usr/share", "usr/lib", "usr/local/lib", "usr/local/share", "lib"];
+        const ENDINGS: &[&str] = &[
+            ".py", ".pyc", ".pyi", ".md", ".rst", ".html", ".htm", ".js", ".ts", ".go", ".rs",
+            ".c", ".h", ".java", ".rb", ".pm", ".pl", ".pod", ".txt", ".adoc",
+        ];
+        if FOLDERS.iter().any(|folder| entry_path.contains(folder))
+            || ROOTS.iter().any(|root| crate::image::path::is_within(entry_path, root))
+        {
+            return Origin::ThirdParty;
+        }
+        if ENDINGS.iter().any(|ending| entry_path.ends_with(ending)) {
+            return Origin::Program;
+        }
+        Origin::Settings
+    }
 }

@@ -7,8 +7,10 @@ use aho_corasick::AhoCorasick;
 use regex::bytes::{Captures, Regex};
 
 use crate::image::error::ImageError;
-use crate::image::secrets::assignment::{is_plausible, looks_random, promises_secret};
-use crate::image::secrets::rules::{self, EXAMPLES, RULES, Rule, Scope, Value};
+use crate::image::secrets::assignment::{
+    is_plausible, looks_generated, looks_random, promises_secret,
+};
+use crate::image::secrets::rules::{self, EXAMPLES, Origin, RULES, Rule, Scope, Value};
 
 /// How far a rule looks back from its keyword, in bytes.
 const BACK: usize = 256;
@@ -45,13 +47,14 @@ pub(crate) struct SecretRules {
 pub(crate) struct Applicable {
     /// Rules beside those that apply everywhere.
     files: Vec<usize>,
-    program_text: bool,
+    origin: Origin,
 }
 
 impl Applicable {
-    /// Asks for the stricter reading: values must look random.
-    pub(crate) fn treat_as_program_text(&mut self) {
-        self.program_text = true;
+    /// Asks for the strictest reading, for bytes that are no text.
+    pub(crate) fn strict(&mut self) {
+        self.files.clear();
+        self.origin = Origin::ThirdParty;
     }
 }
 
@@ -83,19 +86,19 @@ impl SecretRules {
 
     /// Which rules apply to the file.
     pub(crate) fn applicable(&self, path: &str) -> Applicable {
-        let program_text = rules::is_program_text(path);
+        let origin = Origin::of(path);
         let applies = |rule: &Rule| match rule.scope {
             Scope::Files(globs) => {
                 // Examples are settings of nobody.
-                let example =
-                    rules::is_template(path) || rule.value == Value::NamedRandom && program_text;
+                let example = rules::is_template(path)
+                    || rule.value == Value::NamedRandom && origin != Origin::Settings;
                 !example
                     && globs.iter().any(|glob| crate::image::glob::Glob::new(glob).matches(path))
             }
             Scope::Everywhere | Scope::Configuration => false,
         };
         let files = (0..RULES.len()).filter(|at| applies(&RULES[*at])).collect();
-        Applicable { files, program_text }
+        Applicable { files, origin }
     }
 
     /// Searches a window of a text file.
@@ -116,10 +119,10 @@ impl SecretRules {
                     continue;
                 }
             }
-            self.try_rule(rule, text, region, applicable.program_text, &mut hits);
+            self.try_rule(rule, text, region, applicable.origin, &mut hits);
         }
         for rule in &applicable.files {
-            self.try_rule(*rule, text, 0..text.len(), applicable.program_text, &mut hits);
+            self.try_rule(*rule, text, 0..text.len(), applicable.origin, &mut hits);
         }
         hits
     }
@@ -129,7 +132,7 @@ impl SecretRules {
         let mut hits = BTreeSet::new();
         for (at, rule) in RULES.iter().enumerate() {
             if !matches!(rule.scope, Scope::Files(_)) {
-                self.try_rule(at, text.as_bytes(), 0..text.len(), false, &mut hits);
+                self.try_rule(at, text.as_bytes(), 0..text.len(), Origin::Settings, &mut hits);
             }
         }
         hits
@@ -140,7 +143,7 @@ impl SecretRules {
         at: usize,
         text: &[u8],
         region: std::ops::Range<usize>,
-        program_text: bool,
+        origin: Origin,
         hits: &mut BTreeSet<TextHit>,
     ) {
         let rule = &RULES[at];
@@ -148,7 +151,7 @@ impl SecretRules {
             let Some(secret) = captures.name("secret").or_else(|| captures.name("secret2")) else {
                 continue;
             };
-            if counts(rule.value, &captures, secret.as_bytes(), program_text) {
+            if counts(rule.value, &captures, secret.as_bytes(), origin) {
                 hits.insert(TextHit {
                     start: region.start + secret.start(),
                     end: region.start + secret.end(),
@@ -176,7 +179,7 @@ fn region(text: &[u8], keyword: usize, rule: &Rule) -> std::ops::Range<usize> {
     start..end
 }
 
-fn counts(value: Value, captures: &Captures<'_>, secret: &[u8], program_text: bool) -> bool {
+fn counts(value: Value, captures: &Captures<'_>, secret: &[u8], origin: Origin) -> bool {
     let text = String::from_utf8_lossy(secret);
     let name = captures.name("name").map(|name| String::from_utf8_lossy(name.as_bytes()));
     let named = || name.as_ref().is_some_and(|name| promises_secret(name));
@@ -189,7 +192,13 @@ fn counts(value: Value, captures: &Captures<'_>, secret: &[u8], program_text: bo
         Value::NamedRandom => named() && looks_random(&text),
         Value::UrlPassword => {
             let same = name.as_ref().is_some_and(|user| *user == text);
-            !same && is_plausible(&text) && (!program_text || looks_random(&text))
+            !same
+                && is_plausible(&text)
+                && match origin {
+                    Origin::Settings => true,
+                    Origin::Program => looks_random(&text),
+                    Origin::ThirdParty => looks_generated(&text),
+                }
         }
         Value::EncodedKey => decodes_to_key(secret),
     }
@@ -263,7 +272,12 @@ mod tests {
     #[case("a", concat!("pypi-AgE", "IcHlwaS5vcmcCJDU3ZTQ0NzYyLTQ4NTMtNGIxMy1iYjQ1LTk3MGVjMzU5"), "pypi-token")]
     #[case("a", concat!("AIza", "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"), "google-api-key")]
     #[case("srv/a.conf", "url=postgres://app:S3cr3tPw@db/app", "url-password")]
-    #[case("x/site-packages/a.py", "u = 'postgres://app:S3cr3tPw9@db/app'", "url-password")]
+    #[case("app/a.py", "u = 'postgres://app:S3cr3tPw9@db/app'", "url-password")]
+    #[case(
+        "x/site-packages/a.py",
+        "u = 'https://u:aB3dE5gH7jK9mN1pQ@index/simple'",
+        "url-password"
+    )]
     #[case("root/.netrc", "machine h login u password hunter2", "netrc")]
     #[case("root/.pypirc", "[pypi]\npassword = hunter2", "pypirc")]
     #[case("root/.npmrc", "//r/:_password=hunter2", "npmrc")]
@@ -300,6 +314,7 @@ mod tests {
     #[case("a.py", "amqp://guest:guest@localhost//")]
     #[case("a.py", "redis://:password@host:6379/0")]
     #[case("a.py", "http://user:pass@host/")]
+    #[case("x/site-packages/a.py", "mssql://scott:tiger^5HHH@mssql2017:1433/test")]
     #[case("a.conf", "http://user:${PW}@host/")]
     #[case("a.py", "scp://host:22/path and mail a@b.c")]
     #[case("app/.env.example", "DB_PASSWORD=hunter2\n")]

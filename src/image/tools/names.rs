@@ -182,7 +182,6 @@ pub(crate) const NAMES: &[(ToolClass, &[&str])] = &[
             "nimble",
             "dub",
             "luarocks",
-            "cpan",
             "cpanm",
             "opam",
             "swift",
@@ -328,6 +327,8 @@ const NOT_PROGRAMS: &[&str] = &[
     "etc/bash_completion.d",
     "etc/apparmor.d",
     "etc/kernel",
+    // Transports of apt.
+    "usr/lib/apt/methods",
     "usr/share/bash-completion",
     "usr/share/zsh",
     "usr/share/fish",

@@ -119,6 +119,7 @@ pub(crate) const PACKAGES: &[(ToolClass, &[&str])] = &[
             "uv",
             "py3-uv",
             "python3-venv",
+            "python-venv",
             "virtualenv",
             "python3-virtualenv",
         ],

@@ -1,0 +1,107 @@
+//! The rules for the parameters of single checks.
+
+use super::super::CheckSpec;
+use super::super::amount::Bytes;
+use super::super::capability;
+use super::super::check::{Baseline, ImageSize};
+use crate::diagnostic::{Diagnostic, Problems, nearest};
+use crate::yaml::Spanned;
+
+/// The namespaces that a service can have of its own.
+const NAMESPACES: [&str; 5] = ["pid", "net", "ipc", "uts", "mnt"];
+
+/// Adds what is wrong with the parameters of a check.
+pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
+    // Numbers have no place of their own; they are shown at their check.
+    let mut wrong = |message: String| {
+        let message = format!("`{}`: {message}", check.code());
+        problems.push(Diagnostic::new("wrong-limit", message).at(check.span));
+    };
+    match &check.value {
+        CheckSpec::Capabilities(capabilities) => {
+            problems.extend(capabilities.allowed.iter().filter_map(unknown_capability));
+        }
+        CheckSpec::Namespaces(namespaces) => {
+            problems.extend(namespaces.own.iter().filter_map(unknown_namespace));
+        }
+        CheckSpec::CpuLimit(limit) => {
+            if limit.cpus.is_some_and(|cpus| !cpus.is_finite() || cpus <= 0.0) {
+                wrong("`cpus` must be more than 0".to_owned());
+            }
+        }
+        CheckSpec::MemoryLimit(limit) => {
+            if limit.limit == Some(Bytes(0)) {
+                wrong("a `limit` of 0 is none".to_owned());
+            }
+        }
+        CheckSpec::PidsLimit(limit) => {
+            if limit.limit == Some(0) {
+                wrong("a `limit` of 0 is none".to_owned());
+            }
+        }
+        CheckSpec::ImageSize(size) => image_size(size, &mut wrong),
+        CheckSpec::RunsAs(_)
+        | CheckSpec::NoDockerAccess(_)
+        | CheckSpec::DockerAccessVia(_)
+        | CheckSpec::NoNewPrivileges(_)
+        | CheckSpec::Seccomp(_)
+        | CheckSpec::Apparmor(_)
+        | CheckSpec::ReadOnlyRoot(_)
+        | CheckSpec::SwapLimit(_)
+        | CheckSpec::OomContained(_)
+        | CheckSpec::NoBuildTools(_)
+        | CheckSpec::NoSecretsInImage(_)
+        | CheckSpec::SingleDependencySource(_)
+        | CheckSpec::Healthy(_)
+        | CheckSpec::NoRawSocketMount(_)
+        | CheckSpec::NoPublishedOnAllInterfaces(_) => {}
+    }
+}
+
+fn image_size(size: &ImageSize, wrong: &mut impl FnMut(String)) {
+    if size.min.is_none() && size.max.is_none() && size.baseline.is_none() {
+        wrong("state at least one of `min`, `max` and `baseline`".to_owned());
+    }
+    if let (Some(min), Some(max)) = (size.min, size.max)
+        && min > max
+    {
+        wrong(format!("`min` is {min}, and that is more than `max`, {max}"));
+    }
+    if let Some(baseline) = &size.baseline {
+        percents(baseline, wrong);
+    }
+}
+
+fn percents(baseline: &Baseline, wrong: &mut impl FnMut(String)) {
+    let least = baseline.smaller_by_at_least;
+    let most = baseline.smaller_by_at_most;
+    for (key, percent) in [("smaller_by_at_least", Some(least)), ("smaller_by_at_most", most)] {
+        if percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
+            wrong(format!("`{key}` must be from 0 to 100 percent"));
+        }
+    }
+    if most.is_some_and(|most| least > most) {
+        wrong("`smaller_by_at_least` is more than `smaller_by_at_most`".to_owned());
+    }
+}
+
+fn unknown_capability(word: &Spanned<String>) -> Option<Diagnostic> {
+    if capability::is_known(word) {
+        return None;
+    }
+    let message = format!("unknown capability `{}`", word.value);
+    let unknown = Diagnostic::new("unknown-capability", message).at(word.span);
+    let upper = word.to_uppercase();
+    let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    Some(match nearest(name, capability::ALL) {
+        Some(meant) => unknown.hint(format!("did you mean `{meant}`?")),
+        None => unknown.hint("capabilities(7) lists them"),
+    })
+}
+
+fn unknown_namespace(word: &Spanned<String>) -> Option<Diagnostic> {
+    let message = format!("unknown namespace `{}`", word.value);
+    let unknown = || Diagnostic::new("unknown-namespace", message).at(word.span);
+    let is_known = NAMESPACES.contains(&word.value.as_str());
+    (!is_known).then(|| unknown().suggest(&word.value, &NAMESPACES))
+}
