@@ -38,7 +38,6 @@ pub use healthy::worth_stopping;
 pub use read_only_root::TRIED as WRITE_TRIED;
 
 /// Judges one check of one service.
-#[must_use]
 pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {
     match spec {
         CheckSpec::RunsAs(check) => runs_as::judge(check, service, world),

@@ -26,6 +26,7 @@ mod coming;
 mod layers;
 mod ledger;
 mod prepare;
+mod sources;
 mod verify;
 
 use ledger::Ledger;

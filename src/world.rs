@@ -106,10 +106,12 @@ pub struct Control {
 /// The files that an image is built from.
 #[derive(Debug, Clone, Serialize)]
 pub struct Source {
-    /// The Dockerfile.
+    /// The build context.
+    pub folder: String,
+    /// The text of the Dockerfile.
     pub dockerfile: String,
-    /// Every file of the context that could matter, by relative path, with its text.
-    pub files: BTreeMap<String, String>,
+    /// Every file of the context by relative path, with its text where it was read.
+    pub files: BTreeMap<String, Option<String>>,
 }
 
 /// What was seen while a service ran out of memory.

@@ -115,7 +115,9 @@ fn held(status: &Status) -> Result<BTreeSet<String>, String> {
     Ok((0..64)
         .filter(|bit| all & (1 << bit) != 0)
         .map(|bit: usize| {
-            capability::ALL.get(bit).map_or_else(|| format!("capability {bit}"), ToString::to_string)
+            capability::ALL
+                .get(bit)
+                .map_or_else(|| format!("capability {bit}"), ToString::to_string)
         })
         .collect())
 }

@@ -13,7 +13,7 @@ use crate::probe::Reply;
 use crate::probe::answer::Fetched;
 use crate::scenario::check::DockerAccessVia;
 use crate::verdict::Verdict;
-use crate::world::{Blind, Sight, World};
+use crate::world::{Blind, Control, Sight, World};
 
 pub(super) fn judge(check: &DockerAccessVia, service: &str, world: &World) -> Finding {
     let expected = format!("access to the engine through {} and in no other way", check.via.value);
@@ -47,18 +47,7 @@ fn judge_one(check: &DockerAccessVia, expected: &str, sight: &Sight, world: &Wor
             .map_or(check.via.as_str(), |proxy| proxy.container.short_name()),
         check.port
     );
-    let look = || -> Result<(Fetched, Vec<(String, Fetched)>, way::Ways, &super::super::world::Control), Blind> {
-        let control = world.control.as_ref().map_err(Clone::clone)?;
-        let reply: &Reply = sight.own()?;
-        let list = reply.fetched(&canary_list(check, &control.canary))?;
-        let refused = check
-            .forbidden
-            .iter()
-            .map(|path| Ok((path.clone(), reply.fetched(&forbidden(check, path))?)))
-            .collect::<Result<Vec<_>, Blind>>()?;
-        Ok((list, refused, way::ways(sight, world)?, control))
-    };
-    let (list, refused, ways, control) = match look() {
+    let Look { list, refused, ways, control } = match look(check, sight, world) {
         Ok(seen) => seen,
         Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
     };
@@ -128,6 +117,29 @@ fn judge_one(check: &DockerAccessVia, expected: &str, sight: &Sight, world: &Wor
             ways.ways.len()
         ),
     )
+}
+
+struct Look<'w> {
+    list: Fetched,
+    refused: Vec<(String, Fetched)>,
+    ways: way::Ways,
+    control: &'w Control,
+}
+
+fn look<'w>(
+    check: &DockerAccessVia,
+    sight: &'w Sight,
+    world: &'w World,
+) -> Result<Look<'w>, Blind> {
+    let control = world.control.as_ref().map_err(Clone::clone)?;
+    let reply: &Reply = sight.own()?;
+    let list = reply.fetched(&canary_list(check, &control.canary))?;
+    let refused = check
+        .forbidden
+        .iter()
+        .map(|path| Ok((path.clone(), reply.fetched(&forbidden(check, path))?)))
+        .collect::<Result<Vec<_>, Blind>>()?;
+    Ok(Look { list, refused, ways: way::ways(sight, world)?, control })
 }
 
 /// Whether the answer is the list with just the canary. A proxy that ignores the filter lists

@@ -139,11 +139,14 @@ fn declared(check: &ReadOnlyRoot, sight: &Sight) -> BTreeSet<String> {
 fn is_undeclared(mount: &Mount, declared: &BTreeSet<String>) -> bool {
     let point = mount.point.as_str();
     let below = |top: &str| point == top || point.starts_with(&format!("{top}/"));
-    !mount.is_read_only()
-        && point != "/"
-        && !VIRTUAL.contains(&mount.kind.as_str())
-        && !ENGINE.contains(&point)
-        // /dev and the masks over parts of /proc and /sys are the engine's own.
-        && !(["/dev", "/proc", "/sys"].iter().any(|top| below(top)) && mount.kind != "ext4")
-        && !declared.iter().any(|allowed| below(allowed))
+    // /dev and the masks over parts of /proc and /sys are the engine's own, and none of them is
+    // on a disk.
+    let engines_own = ENGINE.contains(&point)
+        || VIRTUAL.contains(&mount.kind.as_str())
+        || (mount.kind == "tmpfs" && ["/dev", "/proc", "/sys"].iter().any(|top| below(top)));
+    let fine = mount.is_read_only()
+        || point == "/"
+        || engines_own
+        || declared.iter().any(|allowed| below(allowed));
+    !fine
 }

@@ -19,8 +19,18 @@ pub(crate) const BOOTSTRAP: &[&str] = &["pip", "setuptools", "wheel", "uv"];
 
 /// Programs that only build or install, and are as a rule left behind in a builder stage.
 pub(crate) const BUILDERS: &[&str] = &[
-    "build", "hatch", "hatchling", "flit", "flit-core", "poetry", "poetry-core", "pdm", "pip-tools",
-    "virtualenv", "pipx", "setuptools-scm",
+    "build",
+    "hatch",
+    "hatchling",
+    "flit",
+    "flit-core",
+    "poetry",
+    "poetry-core",
+    "pdm",
+    "pip-tools",
+    "virtualenv",
+    "pipx",
+    "setuptools-scm",
 ];
 
 /// The name by which PEP 503 compares distributions: lower case, runs of `-`, `_` and `.` one
@@ -47,7 +57,8 @@ pub(crate) fn leading_name(requirement: &str) -> Option<String> {
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
         .unwrap_or(requirement.len());
     let rest = requirement[end..].trim_start();
-    let follows = rest.is_empty() || rest.starts_with(['[', '=', '<', '>', '!', '~', ';', '@', '(']);
+    let follows =
+        rest.is_empty() || rest.starts_with(['[', '=', '<', '>', '!', '~', ';', '@', '(']);
     let name = &requirement[..end];
     (follows && name.starts_with(|c: char| c.is_ascii_alphanumeric())).then(|| normalise_name(name))
 }

@@ -79,7 +79,8 @@ impl Process {
     #[must_use]
     pub fn is_services_own(&self) -> bool {
         let from_outside = self.pid != 1 && self.ppid == Some(0);
-        !self.ours && !(from_outside && self.name.starts_with("runc:["))
+        let in_flight = from_outside && self.name.starts_with("runc:[");
+        !(self.ours || in_flight)
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::coming::{self, Coming};
-use super::layers;
 use super::ledger::{Ledger, Place};
 use super::{Clock, Emit, Findings, Mode, Request};
+use super::{layers, sources};
 use crate::check;
 use crate::compose::Model;
 use crate::documented::Reader;
@@ -122,6 +122,16 @@ impl Verification<'_> {
             .collect();
         if !services.is_empty() {
             world.layers = layers::layers(self.engine, &world.images, &services).await;
+        }
+        for service in &services {
+            if self.plan.asks_of(service, &["single-dependency-source"]) {
+                let declared = self.stack.model.services.get(service);
+                let source = match declared.and_then(|declared| declared.build.as_ref()) {
+                    Some(build) => sources::read(build),
+                    None => Err(format!("the model does not say how {service} is built")),
+                };
+                world.sources.insert(service.clone(), source);
+            }
         }
         let owner = self.request.mode.owner(self.run);
         for baseline in coming::baselines(&self.request.loaded) {

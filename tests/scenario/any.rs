@@ -23,7 +23,6 @@ fn survives(scenario: &str, compose: &str) {
         let shown = refused.render_plain(&"x.yaml");
         assert!(shown.ends_with("problem\n") || shown.ends_with("problems\n"));
     }
-    eprintln!("TIME {:?}", computed() - start);
     assert!(computed() - start < Duration::from_secs(5), "{:?}", computed() - start);
 }
 

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::image::dependencies::declared::{
-    Declared, is_pinned_with_digests, reads_as_requirements,
+    Declared, DeclaredError, is_pinned_with_digests, reads_as_requirements,
 };
 use crate::image::dependencies::is_requirements_name;
-use crate::image::path::{name, parent};
+use crate::image::path::name;
 
 /// What a second source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,7 +93,10 @@ pub fn second_sources(
                 _ => Some((SourceKind::Requirements, "a list of requirements".to_owned())),
             }
         } else {
-            of_other(&lower, || text(&mut report))
+            of_other(&lower, || text(&mut report)).unwrap_or_else(|problem| {
+                report.unread.push(format!("{path}: {problem}"));
+                None
+            })
         };
         report.findings.extend(found.map(|(kind, why)| SourceFinding {
             path: path.to_owned(),
@@ -122,11 +125,7 @@ fn is_derived(text: &str, source: &str) -> bool {
     generated && is_pinned_with_digests(text)
 }
 
-fn of_source(
-    lower: &str,
-    text: &str,
-    report: &mut SourceReport,
-) -> Option<(SourceKind, String)> {
+fn of_source(lower: &str, text: &str, report: &mut SourceReport) -> Option<(SourceKind, String)> {
     let declared = if lower == "pyproject.toml" {
         match Declared::from_pyproject(text) {
             Ok(declared) => declared,
@@ -138,65 +137,57 @@ fn of_source(
     } else {
         Declared::from_requirements(text)
     };
-    (!declared.elsewhere.is_empty())
-        .then(|| (SourceKind::Elsewhere, declared.elsewhere.join("; ")))
+    (!declared.elsewhere.is_empty()).then(|| (SourceKind::Elsewhere, declared.elsewhere.join("; ")))
 }
 
+/// What any other file is. An error is a file that could not be parsed; one that could not be
+/// read is noted already, and then nothing is said of it.
 fn of_other(
     lower: &str,
     mut text: impl FnMut() -> Option<String>,
-) -> Option<(SourceKind, String)> {
+) -> Result<Option<(SourceKind, String)>, String> {
     let stem = lower.split('.').next().unwrap_or_default();
     let is_yaml = lower.ends_with(".yml") || lower.ends_with(".yaml");
-    match lower {
+    let mut holds =
+        |words: &[&str]| text().is_some_and(|text| words.iter().any(|word| text.contains(word)));
+    let found = match lower {
         "pipfile" | "pipfile.lock" => {
-            Some((SourceKind::OtherManager, "Pipenv's list of dependencies".to_owned()))
+            Some((SourceKind::OtherManager, "Pipenv's list of dependencies"))
         }
-        "setup.py" => {
-            let declares = ["install_requires", "setup_requires", "requires=", "requires ="];
-            match text() {
-                Some(text) if !declares.iter().any(|word| text.contains(word)) => None,
-                _ => Some((SourceKind::Setup, "setup.py declares dependencies".to_owned())),
-            }
-        }
-        "setup.cfg" => match text() {
-            Some(text) if !text.contains("install_requires") => None,
-            _ => Some((SourceKind::Setup, "setup.cfg declares dependencies".to_owned())),
-        },
+        "setup.py" => holds(&["install_requires", "setup_requires", "requires=", "requires ="])
+            .then_some((SourceKind::Setup, "setup.py declares dependencies")),
+        "setup.cfg" => holds(&["install_requires"])
+            .then_some((SourceKind::Setup, "setup.cfg declares dependencies")),
         "pyproject.toml" => match text().map(|text| Declared::from_pyproject(&text)) {
-            Some(Ok(declared)) if declared.requirements.is_empty() => None,
-            Some(Err(_)) | None => None,
-            Some(Ok(_)) => Some((
-                SourceKind::Pyproject,
-                "a further pyproject.toml declares dependencies".to_owned(),
-            )),
+            Some(Ok(declared)) if !declared.requirements.is_empty() => {
+                Some((SourceKind::Pyproject, "a further pyproject.toml declares dependencies"))
+            }
+            Some(Err(error @ DeclaredError::Toml(_))) => return Err(error.to_string()),
+            Some(Ok(_) | Err(DeclaredError::Nothing)) | None => None,
         },
         "conda-lock.yml" | "meta.yaml" => {
-            Some((SourceKind::OtherManager, "Conda's list of dependencies".to_owned()))
+            Some((SourceKind::OtherManager, "Conda's list of dependencies"))
         }
+        // Many files are called environment.yml that Conda knows nothing of.
         _ if is_yaml && (stem.starts_with("environment") || stem.starts_with("conda")) => {
-            match text() {
-                // Many files are called environment.yml that Conda knows nothing of.
-                Some(text) if !text.contains("dependencies:") => None,
-                _ => Some((SourceKind::OtherManager, "Conda's list of dependencies".to_owned())),
-            }
+            holds(&["dependencies:"])
+                .then_some((SourceKind::OtherManager, "Conda's list of dependencies"))
         }
         _ if [".whl", ".egg"].iter().any(|ending| lower.ends_with(ending)) => {
-            Some((SourceKind::Distribution, "a distribution that can be installed".to_owned()))
+            Some((SourceKind::Distribution, "a distribution that can be installed"))
         }
-        _ if [".txt", ".in", ".pip", ".lst", ".req"].iter().any(|ending| lower.ends_with(ending))
+        _ if [".txt", ".in", ".pip", ".lst", ".req"]
+            .iter()
+            .any(|ending| lower.ends_with(ending))
             && !OTHER_TEXTS.contains(&lower) =>
         {
-            let reads = text().is_some_and(|text| reads_as_requirements(&text));
-            reads.then(|| (SourceKind::Requirements, "reads as a list of requirements".to_owned()))
+            text()
+                .is_some_and(|text| reads_as_requirements(&text))
+                .then_some((SourceKind::Requirements, "reads as a list of requirements"))
         }
         _ => None,
-    }
-}
-
-/// The folder that holds the source, relative to the context; the project lies there.
-pub(crate) fn project_folder(source: &str) -> &str {
-    parent(source.trim_start_matches("./"))
+    };
+    Ok(found.map(|(kind, why)| (kind, why.to_owned())))
 }
 
 #[cfg(test)]
@@ -241,7 +232,11 @@ mod tests {
     #[case("uv.lock", "", true)]
     #[case("poetry.lock", "", true)]
     #[case("pylock.toml", "", true)]
-    #[case("requirements.txt", "# This file was autogenerated by uv via the following command:\n#    uv export\nredis==5 --hash=sha256:a\n", true)]
+    #[case(
+        "requirements.txt",
+        "# This file was autogenerated by uv via the following command:\n#    uv export\nredis==5 --hash=sha256:a\n",
+        true
+    )]
     #[case("setup.py", "setup()", false)]
     #[case("setup.cfg", "[flake8]", false)]
     #[case("environment.yml", "stage: prod", false)]

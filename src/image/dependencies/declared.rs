@@ -90,9 +90,9 @@ impl Declared {
         }
         for field in ["dependencies", "optional-dependencies"] {
             if project.dynamic.iter().any(|dynamic| dynamic == field) {
-                declared.elsewhere.push(format!(
-                    "[project] leaves `{field}` to the build backend (`dynamic`)"
-                ));
+                declared
+                    .elsewhere
+                    .push(format!("[project] leaves `{field}` to the build backend (`dynamic`)"));
             }
         }
         if poetry.is_some_and(|poetry| poetry.keys().any(|name| name != "python")) {
@@ -183,8 +183,7 @@ pub(crate) fn reads_as_requirements(text: &str) -> bool {
 
 /// Whether every entry of a list fixes one version and names its digest, as a lock does.
 pub(crate) fn is_pinned_with_digests(text: &str) -> bool {
-    let mut entries =
-        requirement_lines(text).filter(|line| !line.starts_with('-')).peekable();
+    let mut entries = requirement_lines(text).filter(|line| !line.starts_with('-')).peekable();
     entries.peek().is_some()
         && entries.all(|line| without_options(&line).contains("==") && line.contains("--hash="))
 }
