@@ -129,7 +129,7 @@ pub(crate) fn parse(text: &str) -> Vec<Instruction> {
             joined.push_str(head);
             // Comments and empty lines do not end an instruction.
             let mut next = None;
-            while let Some((_, line)) = lines.next() {
+            for (_, line) in lines.by_ref() {
                 joined.push_str("\\\n");
                 if !line.trim_start().starts_with('#') && !line.trim().is_empty() {
                     next = Some(line);
