@@ -1,10 +1,12 @@
 //! `no-build-tools`: no layer of the image holds compilers, build systems, version control or
 //! installers, under whatever name, and hidden by a later layer or not (CIS 4.3).
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::Finding;
-use crate::image::tools::{self, ToolFinding, ToolPolicy};
+use crate::image::tools::{self, ToolClass, ToolFinding, ToolPolicy};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::check::NoBuildTools;
 use crate::verdict::Verdict;
@@ -12,7 +14,7 @@ use crate::world::World;
 
 const EXPECTED: &str = "no layer of the image holds build tools";
 /// How many findings a message names.
-const SHOWN: usize = 8;
+const SHOWN: usize = 12;
 
 pub(super) fn judge(check: &NoBuildTools, service: &str, world: &World) -> Finding {
     let image = match world.layers.get(service) {
@@ -47,10 +49,23 @@ pub(super) fn judge(check: &NoBuildTools, service: &str, world: &World) -> Findi
             .reproduce(reproduce.clone())
     };
     if !report.findings.is_empty() {
-        let shown: Vec<String> = report.findings.iter().take(SHOWN).map(describe).collect();
-        let more = report.findings.len().saturating_sub(SHOWN);
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return finding(Verdict::Broken, format!("{}{rest}", shown.join("; ")));
+        // One place for each tool, compilers first: a package manager in twenty places must not
+        // hide that there is a compiler.
+        let mut tools: BTreeMap<(ToolClass, &str), &ToolFinding> = BTreeMap::new();
+        for finding in &report.findings {
+            tools.entry((finding.class, &finding.tool)).or_insert(finding);
+        }
+        let shown: Vec<String> =
+            tools.values().take(SHOWN).map(|finding| describe(finding)).collect();
+        let rest = match tools.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!("; and {more} more tools"),
+        };
+        let count = report.findings.len();
+        return finding(
+            Verdict::Broken,
+            format!("{}{rest}; {count} files in all", shown.join("; ")),
+        );
     }
     if !report.unread.is_empty() {
         let text = format!("not everything could be looked into: {}", report.unread.join("; "));
