@@ -23,8 +23,6 @@ pub enum Phase {
     Control,
     /// The services are observed.
     Observe,
-    /// The observations are judged.
-    Judge,
     /// The document's own commands are run.
     Documented,
     /// The checks that stress, stop or kill something are run.
@@ -44,7 +42,6 @@ impl Phase {
             Phase::Up => "up",
             Phase::Control => "control",
             Phase::Observe => "observe",
-            Phase::Judge => "judge",
             Phase::Documented => "documented",
             Phase::Intrusive => "intrusive",
             Phase::Down => "down",
@@ -61,7 +58,6 @@ impl Phase {
             Phase::Up => "starting",
             Phase::Control => "controlling",
             Phase::Observe => "observing",
-            Phase::Judge => "judging",
             Phase::Documented => "following",
             Phase::Intrusive => "stressing",
             Phase::Down => "removing",
@@ -78,7 +74,6 @@ impl Phase {
             Phase::Up => "started",
             Phase::Control => "controlled",
             Phase::Observe => "observed",
-            Phase::Judge => "judged",
             Phase::Documented => "followed",
             Phase::Intrusive => "stressed",
             Phase::Down => "removed",

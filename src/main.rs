@@ -315,6 +315,8 @@ impl Console {
                 let text = render(sources, diagnostics, &record.scenario);
                 let _ = anstream::stderr().lock().write_all(text.as_bytes());
             }
+            // On a terminal the text above has said it already.
+            Some(_) if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() => {}
             Some(failure) => self.error(&failure.to_string()),
             None => {}
         }

@@ -32,8 +32,8 @@ pub struct PlannedClaim<'a> {
     pub claim: &'a Claim,
     /// Its checks, one per service.
     pub checks: Vec<PlannedCheck<'a>>,
-    /// Whether the selection leaves the whole claim out.
-    left_out: bool,
+    /// Why the selection leaves the whole claim out, if it does.
+    pub left_out: Option<String>,
 }
 
 /// One check of one service.
@@ -106,7 +106,7 @@ pub fn plan<'a>(scenario: &'a Scenario, model: &Model, selection: &Selection) ->
                     service,
                 })
                 .collect();
-            PlannedClaim { claim: &claim.value, checks, left_out: left_out.is_some() }
+            PlannedClaim { claim: &claim.value, checks, left_out }
         })
         .collect();
     Plan { claims }
@@ -135,7 +135,7 @@ impl PlannedClaim<'_> {
     #[must_use]
     pub fn is_asked(&self) -> bool {
         let any = self.checks.iter().any(|check| check.not_asked.is_none());
-        !self.left_out && (any || self.checks.is_empty())
+        self.left_out.is_none() && (any || self.checks.is_empty())
     }
 }
 

@@ -11,6 +11,11 @@ use crate::verdict::Verdict;
 /// The version that a reader of the record must know.
 pub const SCHEMA: &str = "stackproof.record/1";
 
+/// What a check observed that the run was cut short before.
+pub const NOT_REACHED: &str = "not reached";
+/// What a check observed that the command line left out.
+pub const NOT_ASKED: &str = "not asked";
+
 /// One run of one scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -154,6 +159,22 @@ impl Summary {
 }
 
 impl ClaimRecord {
+    /// Whether the run was cut short before any check of the claim.
+    #[must_use]
+    pub fn was_not_reached(&self) -> bool {
+        self.all_observed(NOT_REACHED)
+    }
+
+    /// Whether the command line left every check of the claim out.
+    #[must_use]
+    pub fn was_not_asked(&self) -> bool {
+        self.all_observed(NOT_ASKED)
+    }
+
+    fn all_observed(&self, what: &str) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.observed == what)
+    }
+
     /// Whether the document's own command would have misled: it said held or broken, and the
     /// checks settled the opposite.
     #[must_use]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Endpoint, Engine};
 use crate::event::{Event, Listener, Phase};
+use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::plan::{Selection, plan};
@@ -156,6 +157,9 @@ async fn guarded(
         .map_err(|error| system("start the reaper", error))?;
     let mut stack = None;
     let failure = whole(request, &engine, run, interrupt, emit, findings, &mut stack).await.err();
+    if failure.as_ref().is_some_and(|failure| failure.exit_code() == ExitCode::Interrupted) {
+        emit.hear(Event::Interrupted);
+    }
     let keep = request.keep && failure.is_none() && request.mode == Mode::Own;
     let leftovers = if keep {
         kept(stack.as_ref(), run, emit);
@@ -229,16 +233,22 @@ async fn whole(
     let env = prepare::environment(scenario, engine, request.mode.owner(run))?;
     let tool = tool(&request.loaded, &request.overlays, engine, &env, run);
     let phase = Clock::start(Phase::Resolve, emit);
-    let version = tool.version().await?;
-    findings.environment.insert("compose".to_owned(), json!(version));
-    let owner = request.mode.owner(run);
-    let stack = match &request.mode {
-        Mode::Attached(project) => Stack::attach(tool.clone(), engine, project, interrupt).await?,
-        Mode::Own | Mode::Shared(_) => {
-            Stack::prepare(tool.clone(), &scenario.name, owner, interrupt).await?
-        }
+    let resolved = async {
+        let version = tool.version().await?;
+        findings.environment.insert("compose".to_owned(), json!(version));
+        let owner = request.mode.owner(run);
+        let stack = match &request.mode {
+            Mode::Attached(project) => {
+                Stack::attach(tool.clone(), engine, project, interrupt).await?
+            }
+            Mode::Own | Mode::Shared(_) => {
+                Stack::prepare(tool.clone(), &scenario.name, owner, interrupt).await?
+            }
+        };
+        Ok(stack)
     };
-    let stack = slot.insert(stack);
+    let resolved = resolved.await;
+    let stack = slot.insert(phase.end(resolved)?);
     let services = stack.model.service_names();
     let problems = unknown_services(scenario, &services);
     if !problems.is_empty() {
@@ -255,7 +265,6 @@ async fn whole(
     let plan = plan(scenario, &stack.model, &request.selection);
     emit.hear(Event::ChecksPlanned { count: plan.asked().count() });
     findings.ledger = Some(Ledger::of(&plan));
-    phase.finish("");
     let verification = verify::Verification {
         request,
         engine,
@@ -324,6 +333,21 @@ impl<'a> Clock<'a> {
 
     fn progress(&self, line: &str) {
         self.emit.hear(Event::PhaseProgress { phase: self.phase, line: line.to_owned() });
+    }
+
+    /// Tells how the phase ended, and passes its result on. That the user ended it is told by
+    /// whoever cleans up.
+    fn end<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        match &result {
+            Ok(_) => self.finish(""),
+            Err(failure) if failure.exit_code() == ExitCode::Interrupted => {}
+            Err(failure) => self.emit.hear(Event::PhaseFailed {
+                phase: self.phase,
+                took: self.since.elapsed(),
+                problem: failure.to_string(),
+            }),
+        }
+        result
     }
 
     fn finish(self, result: impl Into<String>) {

@@ -216,7 +216,8 @@ fn complaint(container: &Container) -> Option<String> {
     if status != "running" {
         let code =
             state.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
-        return Some(format!("is {status}{code}"));
+        let verb = if status == "exited" { "has" } else { "is" };
+        return Some(format!("{verb} {status}{code}"));
     }
     let health = state.health.as_ref()?;
     let status = health.status.as_deref().filter(|status| *status != "healthy")?;

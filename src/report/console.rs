@@ -34,7 +34,7 @@ const VERDICT: usize = 16;
 /// Columns of the names of fields: `reproduce` and a gap.
 const FIELD_NAME: usize = 11;
 /// Columns of a claim's id at most; a longer one pushes its text to the right.
-const ID: usize = 32;
+const ID: usize = 40;
 
 /// The record of one run. Where the reports were written is for the caller to say.
 #[must_use]
@@ -49,9 +49,15 @@ pub fn console(record: &Record, style: &Style) -> String {
         .iter()
         .filter(|claim| style.loudness > Loudness::Quiet || is_wrong(claim.verdict))
         .collect();
-    for claim in &shown {
+    // What was not looked at needs a line for all of it, not one for each.
+    let verbose = style.loudness == Loudness::Verbose;
+    let (unseen, seen): (Vec<&ClaimRecord>, Vec<&ClaimRecord>) = shown
+        .iter()
+        .partition(|claim| !verbose && (claim.was_not_asked() || claim.was_not_reached()));
+    for claim in &seen {
         page.claim(claim, ids);
     }
+    page.unseen(&unseen, seen.is_empty());
     if !shown.is_empty() {
         page.line("");
     }
@@ -168,7 +174,11 @@ impl Page<'_> {
         let id = pad(&name(&claim.id), ids);
         let indent = VERDICT + id.width() + 2;
         let text = one_line(&bounded(&claim.text, FIELD));
-        let mut lines = wrap(&text, self.style.width.saturating_sub(indent)).into_iter();
+        let columns = self.style.width.saturating_sub(indent).max(20);
+        // The text of what is well is there to be recognised; the record has all of it.
+        let whole = is_wrong(claim.verdict) || self.style.loudness == Loudness::Verbose;
+        let lines = if whole { wrap(&text, columns) } else { vec![self.style.cut(&text, columns)] };
+        let mut lines = lines.into_iter();
         self.line(&format!("{verdict}{id}  {}", lines.next().unwrap_or_default()));
         for line in lines {
             self.line(&format!("{}{line}", " ".repeat(indent)));
@@ -191,6 +201,40 @@ impl Page<'_> {
             } else if self.style.loudness == Loudness::Verbose {
                 self.remark(check, verdict);
             }
+        }
+    }
+
+    /// The claims that were not looked at: those that the run did not come to with their ids,
+    /// unless that is all of them.
+    fn unseen(&mut self, claims: &[&ClaimRecord], nothing_else: bool) {
+        let (unreached, unasked): (Vec<&ClaimRecord>, Vec<&ClaimRecord>) =
+            claims.iter().partition(|claim| claim.was_not_reached());
+        let count = |claims: &[&ClaimRecord]| match claims.len() {
+            1 => "1 claim was".to_owned(),
+            count => format!("{count} claims were"),
+        };
+        if !unreached.is_empty() {
+            let mut text = format!("{} not reached", count(&unreached));
+            if !nothing_else {
+                let ids: Vec<String> = unreached.iter().map(|claim| name(&claim.id)).collect();
+                text.push_str(&format!(": {}", bounded(&ids.join(", "), FIELD)));
+            }
+            self.remark_on(Verdict::Inconclusive, &text);
+        }
+        if !unasked.is_empty() {
+            let mut reasons: Vec<String> = unasked.iter().filter_map(|c| reason(c)).collect();
+            reasons.dedup();
+            let text = format!("{} {}", count(&unasked), reasons.join("; "));
+            self.remark_on(Verdict::Skipped, &text);
+        }
+    }
+
+    fn remark_on(&mut self, verdict: Verdict, text: &str) {
+        let verdict = self.style.verdict(verdict, VERDICT);
+        let mut lines = wrap(text, self.style.width.saturating_sub(VERDICT)).into_iter();
+        self.line(&format!("{verdict}{}", lines.next().unwrap_or_default()));
+        for line in lines {
+            self.line(&format!("{}{line}", " ".repeat(VERDICT)));
         }
     }
 

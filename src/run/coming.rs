@@ -37,17 +37,22 @@ impl Coming<'_> {
         let phase = Clock::start(Phase::Prepare, self.emit);
         let within = scenario.build_within.0;
         let folder = &self.loaded.folder;
-        prepare::commands(scenario, folder, self.env, self.run, within, self.interrupt, |line| {
-            phase.progress(line);
-        })
-        .await?;
-        phase.finish("");
-        Ok(())
+        let prepared =
+            prepare::commands(scenario, folder, self.env, self.run, within, self.interrupt, |line| {
+                phase.progress(line);
+            })
+            .await;
+        phase.end(prepared)
     }
 
     /// Builds the stack's images, and those that they are compared with.
     pub(super) async fn build(&self, tool: &ComposeTool) -> Result<(), Failure> {
         let phase = Clock::start(Phase::Build, self.emit);
+        let built = self.build_all(tool, &phase).await;
+        phase.end(built)
+    }
+
+    async fn build_all(&self, tool: &ComposeTool, phase: &Clock<'_>) -> Result<(), Failure> {
         let within = self.loaded.scenario.build_within.0;
         self.stack.build(within, self.interrupt, |line| phase.progress(line)).await?;
         for (file, services) in self.baselines() {
@@ -60,7 +65,6 @@ impl Coming<'_> {
             tool.build(&project, &services, within, self.interrupt, |line| phase.progress(line))
                 .await?;
         }
-        phase.finish("");
         Ok(())
     }
 
@@ -68,9 +72,9 @@ impl Coming<'_> {
     pub(super) async fn up(&self) -> Result<(), Failure> {
         let phase = Clock::start(Phase::Up, self.emit);
         let within = self.loaded.scenario.healthy_within.0;
-        self.stack.up(self.engine, within, self.interrupt, |line| phase.progress(line)).await?;
-        phase.finish("");
-        Ok(())
+        let up = self.stack.up(self.engine, within, self.interrupt, |line| phase.progress(line));
+        let up = up.await.map_err(Failure::from);
+        phase.end(up)
     }
 
     /// The Compose files that build baselines, with the services to build in each.

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::check::Finding;
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::plan::{Plan, PlannedCheck};
-use crate::record::{CheckRecord, ClaimRecord, DocumentedRecord};
+use crate::record::{CheckRecord, ClaimRecord, DocumentedRecord, NOT_ASKED, NOT_REACHED};
 use crate::scenario::{Claim, Scenario};
 use crate::verdict::Verdict;
 
@@ -42,9 +42,10 @@ impl Ledger {
             .claims
             .iter()
             .map(|planned| {
+                let unreached = |check| unreached(&planned.claim.text, check);
                 let checks: Vec<CheckRecord> = planned.checks.iter().map(unreached).collect();
                 let judged = planned.checks.iter().map(|check| check.not_asked.is_some()).collect();
-                Entry::new(planned.claim, checks, judged)
+                Entry::new(planned.claim, checks, judged, planned.left_out.as_deref())
             })
             .collect();
         Ledger { claims }
@@ -62,11 +63,12 @@ impl Ledger {
                     .map(|spec| {
                         let (services, _) = spec.services();
                         let names: Vec<&str> = services.iter().map(|s| s.value.as_str()).collect();
-                        record(spec.code(), &names.join(","), not_reached(), Duration::ZERO)
+                        let finding = not_reached(&claim.text);
+                        record(spec.code(), &names.join(","), finding, Duration::ZERO)
                     })
                     .collect();
                 let judged = vec![false; checks.len()];
-                Entry::new(claim, checks, judged)
+                Entry::new(claim, checks, judged, None)
             })
             .collect();
         Ledger { claims }
@@ -94,7 +96,12 @@ impl Ledger {
 }
 
 impl Entry {
-    fn new(claim: &Claim, checks: Vec<CheckRecord>, judged: Vec<bool>) -> Entry {
+    fn new(
+        claim: &Claim,
+        checks: Vec<CheckRecord>,
+        judged: Vec<bool>,
+        left_out: Option<&str>,
+    ) -> Entry {
         let waiver = claim.waived.as_ref().and_then(|waiver| {
             Some((waiver.until.value.parse::<Date>().ok()?, waiver.reason.clone()))
         });
@@ -109,13 +116,15 @@ impl Entry {
         };
         let mut judged = judged;
         if let Some(reason) = &claim.pending {
-            let evidence = Evidence::one(Observation::now(
-                Vantage::Source,
-                "the scenario says why",
-                reason.clone(),
-            ));
-            let finding =
-                Finding::does_not_apply(claim.text.clone(), format!("pending: {reason}"), evidence);
+            let finding = match left_out {
+                Some(reason) => not_asked(&claim.text, reason),
+                None => {
+                    let what = "the scenario says why";
+                    let seen = Observation::now(Vantage::Source, what, reason.clone());
+                    let why = format!("pending: {reason}");
+                    Finding::does_not_apply(claim.text.clone(), why, Evidence::one(seen))
+                }
+            };
             record.checks = vec![self::record("pending", "", finding, Duration::ZERO)];
             judged = vec![true];
         }
@@ -148,19 +157,23 @@ pub(super) fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-fn unreached(check: &PlannedCheck) -> CheckRecord {
+fn unreached(claim: &str, check: &PlannedCheck) -> CheckRecord {
     let finding = match &check.not_asked {
-        None => not_reached(),
-        Some(reason) => {
-            let seen = Observation::now(Vantage::Source, "selection", reason.clone());
-            Finding::does_not_apply("", reason.clone(), Evidence::one(seen)).observed("not asked")
-        }
+        None => not_reached(claim),
+        Some(reason) => not_asked(claim, reason),
     };
     record(check.spec.code(), &check.service, finding, Duration::ZERO)
 }
 
-fn not_reached() -> Finding {
-    Finding::could_not_observe("", "not reached")
+fn not_asked(claim: &str, reason: &str) -> Finding {
+    let seen = Observation::now(Vantage::Source, "selection", reason);
+    Finding::does_not_apply(claim, reason, Evidence::one(seen)).observed(NOT_ASKED)
+}
+
+/// What exactly a check would have expected is known only when it judges; until then the claim
+/// says it.
+fn not_reached(claim: &str) -> Finding {
+    Finding::could_not_observe(claim, NOT_REACHED).observed(NOT_REACHED)
 }
 
 fn record(code: &str, service: &str, finding: Finding, took: Duration) -> CheckRecord {

@@ -76,7 +76,7 @@ impl Verification<'_> {
         }
         let (up, controls) = join(
             async { if own { coming.up().await } else { Ok(()) } },
-            self.interrupt.or(Controls::establish(&kit, self.plan)),
+            self.establish_controls(&kit),
         )
         .await;
         let controls = controls?;
@@ -106,6 +106,12 @@ impl Verification<'_> {
         self.interrupt.or(kit.remove(&sidecars)).await?;
         self.intrude(&kit, &mut world, findings).await?;
         not_up.map_or(Ok(()), Err)
+    }
+
+    async fn establish_controls(&self, kit: &Kit) -> Result<Controls, Failure> {
+        let phase = Clock::start(Phase::Control, self.emit);
+        let controls = self.interrupt.or(Controls::establish(kit, self.plan)).await;
+        phase.end(controls.map_err(Failure::from))
     }
 
     /// Reads layers, and the images and files that they are compared with.
@@ -199,18 +205,25 @@ impl Verification<'_> {
         containers: &BTreeMap<String, Vec<Container>>,
     ) -> Vec<(usize, DocumentedRecord)> {
         let reader = self.reader(containers);
-        let followed = self
+        let commands: Vec<_> = self
             .plan
             .claims
             .iter()
             .enumerate()
             .filter(|(_, planned)| planned.is_asked())
             .filter_map(|(index, planned)| Some((index, planned.claim.documented.as_ref()?)))
-            .map(|(index, documented)| {
-                let reader = &reader;
-                async move { (index, reader.follow(documented, self.interrupt).await) }
-            });
-        join_all(followed).await
+            .collect();
+        if commands.is_empty() {
+            return vec![];
+        }
+        let phase = Clock::start(Phase::Documented, self.emit);
+        let followed = commands.into_iter().map(|(index, documented)| {
+            let reader = &reader;
+            async move { (index, reader.follow(documented, self.interrupt).await) }
+        });
+        let followed = join_all(followed).await;
+        phase.finish(format!("{} commands of the document", followed.len()));
+        followed
     }
 
     fn reader(&self, containers: &BTreeMap<String, Vec<Container>>) -> Reader {
