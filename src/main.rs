@@ -19,7 +19,7 @@ use stackproof::report::console::{self, Loudness, Style};
 use stackproof::report::{json, junit};
 use stackproof::run::{Mode, Request, run};
 use stackproof::run_id::RunId;
-use stackproof::scenario::load::{Loaded, load};
+use stackproof::scenario::load::{Loaded, load_with};
 use stackproof::scenario::schema;
 use stackproof::stack::reaper;
 use stackproof::sweep;
@@ -150,11 +150,11 @@ impl Console {
     }
 
     /// Loads every scenario, or shows every problem of all of them.
-    fn load(&self, paths: &[PathBuf]) -> Result<Vec<Loaded>, ExitCode> {
+    fn load(&self, paths: &[PathBuf], overlays: &[PathBuf]) -> Result<Vec<Loaded>, ExitCode> {
         let mut loaded = Vec::new();
         let mut failed = false;
         for path in paths {
-            match load(path) {
+            match load_with(path, overlays) {
                 Ok(scenario) => loaded.push(scenario),
                 Err(refused) => {
                     failed = true;
@@ -167,7 +167,7 @@ impl Console {
     }
 
     fn list(&self, scenarios: &[PathBuf]) -> ExitCode {
-        match self.load(scenarios) {
+        match self.load(scenarios, &[]) {
             Ok(loaded) => {
                 for loaded in loaded {
                     self.print(&console::list(&loaded.scenario, &self.style(Stream::Stdout)));
@@ -237,7 +237,7 @@ impl Console {
     }
 
     async fn run(&self, arguments: RunArgs) -> ExitCode {
-        let loaded = match self.load(&arguments.scenarios) {
+        let loaded = match self.load(&arguments.scenarios, &arguments.overlay) {
             Ok(loaded) => loaded,
             Err(code) => return code,
         };
@@ -266,7 +266,6 @@ impl Console {
             let request = Request {
                 loaded,
                 mode: arguments.attach.clone().map_or(Mode::Own, Mode::Attached),
-                overlays: arguments.overlay.clone(),
                 keep: arguments.keep,
                 selection: Selection {
                     claims: arguments.claim.clone(),

@@ -39,8 +39,6 @@ pub struct Request {
     pub loaded: Loaded,
     /// Whose stack it is.
     pub mode: Mode,
-    /// Compose files merged last.
-    pub overlays: Vec<PathBuf>,
     /// Whether the stack stays up.
     pub keep: bool,
     /// Which claims and services are asked.
@@ -191,7 +189,7 @@ pub async fn bring_up(
 ) -> Result<(), Failure> {
     let engine = Engine::connect(endpoint).await?;
     let env = prepare::environment(&loaded.scenario, &engine, run)?;
-    let tool = tool(loaded, &[], &engine, &env, run);
+    let tool = tool(loaded, &engine, &env, run);
     let stack = Stack::prepare(tool.clone(), &loaded.scenario.name, run, interrupt).await?;
     let coming =
         coming::Coming { loaded, engine: &engine, run, interrupt, emit, stack: &stack, env: &env };
@@ -202,12 +200,11 @@ pub async fn bring_up(
 
 fn tool(
     loaded: &Loaded,
-    overlays: &[PathBuf],
     engine: &Engine,
     env: &[(String, String)],
     run: &RunId,
 ) -> ComposeTool {
-    let Loaded { scenario, folder, .. } = loaded;
+    let Loaded { scenario, folder, overlays, .. } = loaded;
     let files = scenario.compose.iter().map(|file| folder.join(&file.value));
     ComposeTool {
         endpoint: engine.endpoint().clone(),
@@ -231,7 +228,7 @@ async fn whole(
 ) -> Result<(), Failure> {
     let Loaded { scenario, .. } = &request.loaded;
     let env = prepare::environment(scenario, engine, request.mode.owner(run))?;
-    let tool = tool(&request.loaded, &request.overlays, engine, &env, run);
+    let tool = tool(&request.loaded, engine, &env, run);
     let phase = Clock::start(Phase::Resolve, emit);
     let resolved = async {
         let version = tool.version().await?;

@@ -158,7 +158,6 @@ async fn judge(
     let request = Request {
         loaded,
         mode: Mode::Shared(lease.run.clone()),
-        overlays: vec![],
         keep: false,
         selection: Selection { claims: vec![id.to_owned()], ..Selection::default() },
         program,

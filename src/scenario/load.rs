@@ -23,8 +23,10 @@ pub struct Loaded {
     /// The folder of the scenario file, absolute, because subprocesses run in other folders. The
     /// paths in the scenario are relative to it.
     pub folder: PathBuf,
-    /// The services as the text of the Compose files states them.
+    /// The services as the text of the Compose files states them, with those of the overlays.
     pub services: Services,
+    /// Further Compose files, absolute, to be merged last.
+    pub overlays: Vec<PathBuf>,
 }
 
 /// A scenario that cannot be run, with every reason.
@@ -55,8 +57,17 @@ impl Refused {
 /// # Errors
 /// Every problem of all of these files.
 pub fn load(path: &Path) -> Result<Loaded, Refused> {
+    load_with(path, &[])
+}
+
+/// Loads a scenario file as [`load`] does, with further Compose files. Their paths are relative
+/// to the current folder, because they come from the command line.
+///
+/// # Errors
+/// Every problem of all of these files.
+pub fn load_with(path: &Path, overlays: &[PathBuf]) -> Result<Loaded, Refused> {
     let mut loader = Loader::default();
-    match loader.load(path) {
+    match loader.load(path, overlays) {
         Some(loaded) if loader.problems.is_empty() => {
             Ok(Loaded { sources: loader.sources, ..loaded })
         }
@@ -82,11 +93,14 @@ struct Link {
 }
 
 impl Loader {
-    fn load(&mut self, path: &Path) -> Option<Loaded> {
+    fn load(&mut self, path: &Path, overlays: &[PathBuf]) -> Option<Loaded> {
         let scenario = self.file(path, None)?.resolve(&mut self.problems);
         validate(&scenario, &mut self.problems);
         let folder = folder_of(path);
-        let services = self.services(&scenario.compose, &folder);
+        let mut services = self.services(&scenario.compose, &folder);
+        for overlay in overlays {
+            self.add_services(overlay, None, &mut services);
+        }
         self.problems.extend(services.cycles());
         if services.complete {
             let known: BTreeSet<String> = services.names.keys().cloned().collect();
@@ -96,7 +110,10 @@ impl Loader {
         let here = or_here(folder);
         // The file was just read from it; where it has no other name, this one will do.
         let folder = here.canonicalize().unwrap_or(here);
-        Some(Loaded { scenario, sources: Sources::default(), folder, services })
+        // Only an empty path has no absolute form, and that one was reported as missing.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let overlays = overlays.iter().map(absolute).collect();
+        Some(Loaded { scenario, sources: Sources::default(), folder, services, overlays })
     }
 
     /// Reads a scenario file, asked for at `asked` in another, with what it takes over from those
@@ -139,14 +156,19 @@ impl Loader {
         // Without any file nothing is known of the services, not even that there are none.
         let mut services = if files.is_empty() { Services::default() } else { Services::none() };
         for file in files {
-            let Some((text, shown)) = self.text(&folder.join(&file.value), Some(file.span)) else {
-                services.complete = false;
-                continue;
-            };
-            let source = self.sources.add(shown, text.clone());
-            services.add(&text, source, &mut self.problems);
+            self.add_services(&folder.join(&file.value), Some(file.span), &mut services);
         }
         services
+    }
+
+    /// Adds what one Compose file states.
+    fn add_services(&mut self, path: &Path, asked: Option<Span>, services: &mut Services) {
+        let Some((text, shown)) = self.text(path, asked) else {
+            services.complete = false;
+            return;
+        };
+        let source = self.sources.add(shown, text.clone());
+        services.add(&text, source, &mut self.problems);
     }
 
     /// Looks for the services that images are compared with.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stackproof::scenario::load::load;
+use stackproof::scenario::load::{load, load_with};
 
 use super::written::{COMPOSE, HEAD, folder, loaded, problems};
 
@@ -69,4 +69,24 @@ fn every_check_is_in_the_whole_scenario() {
     let checks = loaded.scenario.claims.iter().flat_map(|claim| &claim.checks);
     let codes: std::collections::BTreeSet<_> = checks.map(|check| check.code()).collect();
     assert_eq!(codes.len(), 21, "{codes:?}");
+}
+
+#[test]
+fn a_service_of_an_overlay_is_known_and_its_path_is_absolute() {
+    let claim = "  - id: a\n    text: t\n    severity: low\n    source: s\n    checks:\n      - runs-as: {services: [extra]}\n";
+    let text = format!("{HEAD}{claim}");
+    let overlay = ("over/extra.yaml", "services: {extra: {image: d}}\n");
+    let folder = folder(&[("x.yaml", &text), COMPOSE, overlay]);
+    let (scenario, overlay) = (folder.path().join("x.yaml"), folder.path().join(overlay.0));
+    assert_eq!(load(&scenario).unwrap_err().diagnostics[0].code, "unknown-service");
+    let loaded = load_with(&scenario, std::slice::from_ref(&overlay)).unwrap();
+    assert_eq!(loaded.overlays, [overlay]);
+}
+
+#[test]
+fn a_missing_overlay_is_told() {
+    let text = format!("{HEAD}{CLAIM}");
+    let folder = folder(&[("x.yaml", &text), COMPOSE]);
+    let refused = load_with(&folder.path().join("x.yaml"), &["no.yaml".into()]).unwrap_err();
+    assert_eq!(refused.diagnostics[0].message, "there is no file `no.yaml`");
 }
