@@ -345,11 +345,12 @@ impl Console {
 }
 
 /// One exit code for all runs: what stopped a run comes before what was found, except that a
-/// broken claim is never hidden.
+/// broken claim is never hidden, and neither is what a run could not remove.
 fn settle(records: &[Record], failures: &[ExitCode], written: bool) -> ExitCode {
     let found = ExitCode::of(records);
     let stopped = failures.iter().copied().max();
     match stopped {
+        _ if found == ExitCode::LeftBehind => ExitCode::LeftBehind,
         Some(ExitCode::Interrupted) => ExitCode::Interrupted,
         _ if found == ExitCode::Broken => ExitCode::Broken,
         Some(code) => code,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, try_join_all};
 use jiff::Timestamp;
 
 pub mod account;
@@ -14,7 +14,7 @@ pub mod kit;
 pub mod questions;
 
 use crate::engine::container::Container;
-use crate::engine::{Endpoint, Engine, EngineError};
+use crate::engine::{Endpoint, Engine, EngineError, Kind};
 use crate::plan::Plan;
 use crate::probe::{Question, Reply};
 use crate::run_id::nonce;
@@ -27,6 +27,13 @@ use questions::Surroundings;
 
 /// How long the probe may take to answer everything.
 const WITHIN: Duration = Duration::from_secs(30);
+
+/// How long all that is asked of one container at a time may take: a lender that starts late and
+/// a probe that answers late. A container that keeps the engine from answering, which a hostile
+/// one can, must not keep the others from being looked at.
+const LOOK: Duration = Duration::from_secs(75);
+/// How long the engine may take to say whether a container still runs.
+const INSPECT: Duration = Duration::from_secs(10);
 
 /// The checks whose refusals need the control.
 const NEED_CONTROL: [&str; 5] =
@@ -129,13 +136,16 @@ impl Observer<'_> {
         let canary = controls.canary().to_owned();
         let looks = all.into_iter().map(|(service, container)| {
             let canary = canary.clone();
-            async move { self.first_look(service, container, &canary).await }
+            async move { self.first_look_in_time(service, container, &canary).await }
         });
         let mut looked: Vec<Look> = join_all(looks).await;
         let surroundings = self.surroundings(&looked, &networks, &controls);
         let question = surroundings.question();
-        let second = join_all(looked.iter_mut().map(|look| self.second_look(look, &question)));
+        let second = looked.iter_mut().map(|look| self.second_look_in_time(look, &question));
+        let second = join_all(second);
         let (_, done) = join(second, meanwhile).await;
+        let again = looked.iter_mut().map(|look| self.last_look(look));
+        try_join_all(again).await?;
         let mut lenders: Vec<String> = controls.made;
         let mut services: BTreeMap<String, Vec<Sight>> = BTreeMap::new();
         for look in looked {
@@ -162,6 +172,35 @@ impl Observer<'_> {
             stops: BTreeMap::new(),
         };
         Ok((world, lenders, done))
+    }
+
+    async fn first_look_in_time(
+        &self,
+        service: String,
+        container: Container,
+        canary: &str,
+    ) -> Look {
+        let look = self.first_look(service.clone(), container.clone(), canary);
+        match tokio::time::timeout(LOOK, look).await {
+            Ok(look) => look,
+            Err(_) => {
+                let declared = self.stack.model.services.get(&service).cloned().unwrap_or_default();
+                let why = too_long(&container);
+                let (top, accounts) = (Err(why.clone()), Err(why.clone()));
+                let inside = vec![];
+                let sight =
+                    Sight { service, declared, container, top, accounts, inside, escalation: None };
+                let mut look = Look { sight, lenders: vec![] };
+                look.see(Identity { uid: 0, gid: 0 }, Err(why));
+                look
+            }
+        }
+    }
+
+    async fn second_look_in_time(&self, look: &mut Look, tcp: &Question) {
+        if tokio::time::timeout(LOOK, self.second_look(look, tcp)).await.is_err() {
+            look.blind(&too_long(&look.sight.container));
+        }
     }
 
     /// What can be asked of a container without knowing the others.
@@ -249,6 +288,36 @@ impl Observer<'_> {
         }
     }
 
+    /// Whether the container is still the one that was looked at. What was seen in one that has
+    /// ended meanwhile says nothing of the service, and the same in one that was started again.
+    async fn last_look(&self, look: &mut Look) -> Result<(), EngineError> {
+        let before = &look.sight.container;
+        if !before.is_running() {
+            return Ok(());
+        }
+        let asked = tokio::time::timeout(INSPECT, self.engine.inspect(&before.id)).await;
+        let Ok(asked) = asked else {
+            look.blind(&too_long(&look.sight.container));
+            return Ok(());
+        };
+        let why = match asked {
+            Ok(now) if now.is_running() && now.state.started_at == before.state.started_at => {
+                return Ok(());
+            }
+            Ok(now) if now.is_running() => "was started again while it was looked at".to_owned(),
+            Ok(now) => {
+                let code = now.state.exit_code.unwrap_or_default();
+                format!("ended while it was looked at, with exit code {code}")
+            }
+            Err(error) if error.kind == Kind::NotFound => {
+                "was removed while it was looked at".to_owned()
+            }
+            Err(error) => return Err(error),
+        };
+        look.blind(&format!("container {} {why}", before.short_name()));
+        Ok(())
+    }
+
     async fn top(
         &self,
         container: &Container,
@@ -265,7 +334,7 @@ impl Observer<'_> {
             match self.engine.read_file(&container.id, path).await {
                 Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
                 // An image without the file, such as one FROM scratch, has no accounts.
-                Err(error) if error.kind == crate::engine::Kind::NotFound => Ok(String::new()),
+                Err(error) if error.kind == Kind::NotFound => Ok(String::new()),
                 Err(error) => Err(error.to_string()),
             }
         };
@@ -354,6 +423,22 @@ impl Look {
         let seen = Seen { identity, when: Timestamp::now(), placement, reply };
         self.sight.inside.push(seen);
     }
+
+    /// Takes back whatever was seen.
+    fn blind(&mut self, why: &str) {
+        for seen in &mut self.sight.inside {
+            seen.reply = Err(why.to_owned());
+        }
+    }
+}
+
+fn too_long(container: &Container) -> Blind {
+    let name = container.short_name();
+    format!(
+        "looking into container {name} took more than {} s: it keeps the engine or the probe from \
+         answering",
+        LOOK.as_secs()
+    )
 }
 
 /// The identity that an exec in the container has.

@@ -198,12 +198,7 @@ pub async fn bring_up(
     coming.up().await
 }
 
-fn tool(
-    loaded: &Loaded,
-    engine: &Engine,
-    env: &[(String, String)],
-    run: &RunId,
-) -> ComposeTool {
+fn tool(loaded: &Loaded, engine: &Engine, env: &[(String, String)], run: &RunId) -> ComposeTool {
     let Loaded { scenario, folder, overlays, .. } = loaded;
     let files = scenario.compose.iter().map(|file| folder.join(&file.value));
     ComposeTool {

@@ -4,6 +4,7 @@
 
 mod engine {
     pub(crate) mod attach;
+    pub(crate) mod failed;
     pub(crate) mod killed;
     pub(crate) mod stack;
 }

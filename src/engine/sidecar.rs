@@ -80,9 +80,10 @@ impl Engine {
             let line = self.first_line(&created.id, name).await?;
             Ok((created.id, line))
         };
-        tokio::time::timeout(within, started)
-            .await
-            .map_err(|_| EngineError::silent("start our own container", name, within))?
+        tokio::time::timeout(within, started).await.map_err(|_| {
+            let cause = format!("it did not start within {} s", within.as_secs());
+            EngineError::other("start our own container", name, cause)
+        })?
     }
 
     async fn first_line(&self, id: &str, name: &str) -> Result<String, EngineError> {

@@ -37,11 +37,18 @@ impl Coming<'_> {
         let phase = Clock::start(Phase::Prepare, self.emit);
         let within = scenario.build_within.0;
         let folder = &self.loaded.folder;
-        let prepared =
-            prepare::commands(scenario, folder, self.env, self.run, within, self.interrupt, |line| {
+        let prepared = prepare::commands(
+            scenario,
+            folder,
+            self.env,
+            self.run,
+            within,
+            self.interrupt,
+            |line| {
                 phase.progress(line);
-            })
-            .await;
+            },
+        )
+        .await;
         phase.end(prepared)
     }
 

@@ -111,7 +111,8 @@ impl Loader {
         // The file was just read from it; where it has no other name, this one will do.
         let folder = here.canonicalize().unwrap_or(here);
         // Only an empty path has no absolute form, and that one was reported as missing.
-        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let absolute =
+            |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let overlays = overlays.iter().map(absolute).collect();
         Some(Loaded { scenario, sources: Sources::default(), folder, services, overlays })
     }

@@ -11,6 +11,9 @@ use crate::run_id::{LABEL, PAUSER, RunId};
 
 /// How long removing may take in all.
 const WITHIN: Duration = Duration::from_secs(60);
+/// How long the engine may take to remove one object. It may wait for ever for a container that
+/// keeps the runtime from starting something in it.
+const ONE: Duration = Duration::from_secs(20);
 /// The pause between two looks. A creation that was under way when its client was killed lands
 /// in the engine within milliseconds.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -71,7 +74,13 @@ async fn remove_in_order(engine: &Engine, objects: Vec<Object>) -> Vec<String> {
     let mut problems = Vec::new();
     for group in [containers, rest] {
         let removals = group.iter().map(|object| async move {
-            engine.remove(object).await.err().map(|error| format!("{object}: {error}"))
+            match tokio::time::timeout(ONE, engine.remove(object)).await {
+                Ok(removed) => removed.err().map(|error| format!("{object}: {error}")),
+                Err(_) => {
+                    let waited = ONE.as_secs();
+                    Some(format!("{object}: the engine did not remove it within {waited} s"))
+                }
+            }
         });
         problems.extend(join_all(removals).await.into_iter().flatten());
     }
