@@ -290,8 +290,19 @@ impl Console {
                 break;
             }
         }
+        let total = console::total(&records, &self.style(Stream::Stdout));
+        self.text(&total, on_stdout);
         let written = self.write_reports(&arguments, &records);
         settle(&records, &failures, written)
+    }
+
+    /// Text for people: reports asked for on stdout leave no room for it there.
+    fn text(&self, text: &str, request_on_stdout: bool) {
+        if request_on_stdout {
+            let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        } else {
+            self.print(text);
+        }
     }
 
     fn show(
@@ -301,13 +312,7 @@ impl Console {
         record: &Record,
         failure: Option<&Failure>,
     ) {
-        // Reports asked for on stdout leave no room for text there.
-        let text = console::console(record, &self.style(Stream::Stdout));
-        if request_on_stdout {
-            let _ = anstream::stderr().lock().write_all(text.as_bytes());
-        } else {
-            self.print(&text);
-        }
+        self.text(&console::console(record, &self.style(Stream::Stdout)), request_on_stdout);
         match failure {
             Some(Failure::Invalid(diagnostics)) => {
                 let sources = &request.loaded.sources;

@@ -100,6 +100,50 @@ fn an_engine_that_is_not_there_is_69_and_a_record_is_written() {
     assert!(std::fs::read_to_string(junit).unwrap().contains("<error"));
 }
 
+/// The program as a user who may not open the socket, wherever the tests run: root may open any.
+fn unprivileged(folder: &Path) -> std::process::Command {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let program = folder.join("stackproof");
+    std::fs::copy(env!("CARGO_BIN_EXE_stackproof"), &program).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = std::process::Command::new(program);
+    if rustix::process::getuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    command.env_remove("DOCKER_CONTEXT").env_remove("XDG_RUNTIME_DIR").env("LC_ALL", "C");
+    command
+}
+
+#[test]
+fn an_engine_that_refuses_this_user_is_69_and_says_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = unprivileged(folder.path());
+    command.env("DOCKER_HOST", format!("unix://{}", socket.display())).arg("doctor");
+    Command::from_std(command)
+        .assert()
+        .code(69)
+        .stderr(contains("Permission denied").and(contains("socket's group (usually docker)")));
+}
+
+#[test]
+fn an_engine_that_accepts_and_never_answers_is_69_within_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    stackproof()
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .arg("doctor")
+        .timeout(std::time::Duration::from_secs(50))
+        .assert()
+        .code(69)
+        .stderr(contains("no answer within 10 s").and(contains("restart it")));
+}
+
 #[test]
 fn doctor_and_sweep_without_an_engine_are_69() {
     for verb in ["doctor", "sweep"] {
