@@ -321,7 +321,8 @@ impl Console {
             }
             // On a terminal the text above has said it already.
             Some(_) if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() => {}
-            Some(failure) => self.error(&failure.to_string()),
+            // In the record's words: the failure itself may quote a secret.
+            Some(_) => self.error(record.aborted.as_deref().unwrap_or_default()),
             None => {}
         }
     }

@@ -8,10 +8,12 @@ use serde_json::Value;
 
 mod credential;
 mod forms;
+mod listener;
 mod printable;
 mod record;
 
 pub use credential::{credential, is_secret_name};
+pub use listener::DiscreetListener;
 pub use printable::{bounded, one_line, printable};
 pub use record::redact_record;
 

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::plan::{Selection, plan};
 use crate::record::{ImageRecord, Record, SCHEMA, Summary};
-use crate::redact::{Redactor, redact_record};
+use crate::redact::{DiscreetListener, Redactor, redact_record};
 use crate::run_id::RunId;
 use crate::scenario::load::Loaded;
 use crate::scenario::validate::unknown_services;
@@ -27,6 +27,7 @@ mod coming;
 mod layers;
 mod ledger;
 mod prepare;
+mod secrets;
 mod sources;
 mod verify;
 
@@ -106,8 +107,9 @@ pub async fn run(
     let scenario = &request.loaded.scenario;
     emit.hear(Event::RunStarted { scenario: scenario.name.value.clone(), run_id: run.to_string() });
     let mut findings = Findings::default();
+    let discreet = DiscreetListener::new(emit);
     let (failure, leftovers) =
-        match guarded(request, endpoint, &run, interrupt, emit, &mut findings).await {
+        match guarded(request, endpoint, &run, interrupt, &discreet, &mut findings).await {
             Ok((failure, leftovers)) => (failure, leftovers),
             Err(failure) => (Some(failure), vec![]),
         };
@@ -141,7 +143,7 @@ async fn guarded(
     endpoint: Endpoint,
     run: &RunId,
     interrupt: &Interrupt,
-    emit: Emit<'_>,
+    emit: &DiscreetListener<'_>,
     findings: &mut Findings,
 ) -> Result<(Option<Failure>, Vec<String>), Failure> {
     let engine = interrupt.or(Engine::connect(endpoint.clone())).await??;
@@ -217,7 +219,7 @@ async fn whole(
     engine: &Engine,
     run: &RunId,
     interrupt: &Interrupt,
-    emit: Emit<'_>,
+    emit: &DiscreetListener<'_>,
     findings: &mut Findings,
     slot: &mut Option<Stack>,
 ) -> Result<(), Failure> {
@@ -250,7 +252,8 @@ async fn whole(
     if !unmatched.is_empty() {
         return Err(Failure::Selection(unmatched.join("; ")));
     }
-    findings.secrets = verify::secrets(&stack.model);
+    findings.secrets = secrets::of_model(&stack.model);
+    emit.learn(findings.secrets.clone());
     if let Some(isolated) = &stack.isolated {
         findings.changes.clone_from(&isolated.changes);
     }

@@ -6,5 +6,6 @@ mod engine {
     pub(crate) mod attach;
     pub(crate) mod failed;
     pub(crate) mod killed;
+    pub(crate) mod record;
     pub(crate) mod stack;
 }

@@ -6,21 +6,20 @@ use std::time::Instant;
 
 use super::coming::{self, Coming};
 use super::ledger::{Ledger, Place};
-use super::{Clock, Emit, Findings, Mode, Request};
-use super::{layers, sources};
+use super::{Clock, Findings, Mode, Request};
+use super::{layers, secrets, sources};
 use crate::check;
-use crate::compose::Model;
 use crate::documented::Reader;
 use crate::engine::Engine;
 use crate::engine::container::Container;
-use crate::event::{Event, Phase};
+use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::observe::kit::Kit;
 use crate::observe::{Controls, Observer, act};
 use crate::plan::Plan;
 use crate::record::{DocumentedRecord, ImageRecord};
-use crate::redact::is_secret_name;
+use crate::redact::DiscreetListener;
 use crate::run_id::RunId;
 use crate::scenario::CheckSpec;
 use crate::stack::Stack;
@@ -34,24 +33,11 @@ pub(super) struct Verification<'a> {
     pub(super) engine: &'a Engine,
     pub(super) run: &'a RunId,
     pub(super) interrupt: &'a Interrupt,
-    pub(super) emit: Emit<'a>,
+    pub(super) emit: &'a DiscreetListener<'a>,
     pub(super) stack: &'a Stack,
     pub(super) tool: &'a ComposeTool,
     pub(super) plan: &'a Plan<'a>,
     pub(super) env: &'a [(String, String)],
-}
-
-/// The values in the model that must not be written anywhere: those of variables whose names say
-/// that they are secret.
-pub(super) fn secrets(model: &Model) -> Vec<String> {
-    model
-        .services
-        .values()
-        .flat_map(|service| &service.environment)
-        .filter(|(name, _)| is_secret_name(name))
-        .map(|(_, value)| value.clone())
-        .filter(|value| !value.is_empty())
-        .collect()
 }
 
 impl Verification<'_> {
@@ -91,6 +77,8 @@ impl Verification<'_> {
         let observer =
             Observer { engine: self.engine, kit: &kit, stack: self.stack, plan: self.plan };
         let containers = self.interrupt.or(self.stack.containers(self.engine)).await??;
+        findings.secrets.extend(secrets::of_containers(containers.values().flatten()));
+        self.emit.learn(findings.secrets.clone());
         let document = self.follow_document(&containers);
         let look = observer.look(containers.clone(), controls, document);
         let (mut world, sidecars, documented) = self.interrupt.or(look).await??;
