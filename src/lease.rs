@@ -181,7 +181,7 @@ pub async fn reap(
     // A runner kills the process group of a test that hangs; the reaper must not be in it.
     let _ = rustix::process::setsid();
     let system = |error: io::Error| format!("cannot watch over the stack: {error}");
-    let alive = Alive::declare(run).map_err(system)?;
+    let _alive = Alive::declare(run).map_err(system)?;
     {
         let mut stdout = io::stdout();
         let _ = writeln!(stdout, "{READY}").and_then(|()| stdout.flush());
@@ -198,7 +198,6 @@ pub async fn reap(
     clean_up(run, endpoint).await?;
     // What is left of the folder is harmless: the session's name never comes again.
     let _ = fs::remove_dir_all(folder);
-    alive.end();
     Ok(())
 }
 

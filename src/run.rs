@@ -152,7 +152,7 @@ async fn guarded(
         doing: doing.to_owned(),
         cause: cause.to_string(),
     };
-    let alive = Alive::declare(run).map_err(|error| system("lock the run", error))?;
+    let _alive = Alive::declare(run).map_err(|error| system("lock the run", error))?;
     let reaper = Reaper::start(&request.program, run, &endpoint)
         .map_err(|error| system("start the reaper", error))?;
     let mut stack = None;
@@ -172,7 +172,6 @@ async fn guarded(
     reaper.done();
     if !keep {
         runs::forget(run);
-        alive.end();
     }
     Ok((failure, leftovers))
 }

@@ -79,7 +79,7 @@ impl Reaper {
 pub async fn reap(run: &RunId, endpoint: Endpoint) -> Result<(), String> {
     // A session of its own: no Ctrl-C, no hang-up and no kill of the run's group gets here.
     let _ = rustix::process::setsid();
-    let alive = Alive::declare(run).map_err(|error| format!("cannot lock the run: {error}"))?;
+    let _alive = Alive::declare(run).map_err(|error| format!("cannot lock the run: {error}"))?;
     {
         let mut stdout = std::io::stdout();
         let _ = writeln!(stdout, "{READY}").and_then(|()| stdout.flush());
@@ -89,7 +89,6 @@ pub async fn reap(run: &RunId, endpoint: Endpoint) -> Result<(), String> {
     if said.trim() != DONE {
         clean_up(run, endpoint).await?;
     }
-    alive.end();
     Ok(())
 }
 

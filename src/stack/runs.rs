@@ -12,7 +12,6 @@ use crate::run_id::RunId;
 #[derive(Debug)]
 pub struct Alive {
     _file: File,
-    path: PathBuf,
 }
 
 /// The folder of the locks: of this user alone.
@@ -46,13 +45,7 @@ impl Alive {
         let path = folder()?.join(format!("{run}.lock"));
         let file = File::options().create(true).truncate(false).write(true).open(&path)?;
         file.lock_shared()?;
-        Ok(Alive { _file: file, path })
-    }
-
-    /// Takes the sign away, file and all.
-    pub fn end(self) {
-        // A file that stays is harmless: nobody holds its lock.
-        let _ = fs::remove_file(&self.path);
+        Ok(Alive { _file: file })
     }
 }
 
@@ -88,7 +81,8 @@ pub fn is_kept(run: &RunId) -> bool {
     folder().is_ok_and(|folder| folder.join(format!("{run}.kept")).exists())
 }
 
-/// Removes the files of a run that has nothing in the engine any more.
+/// Removes the files of a run that has nothing in the engine any more. A file that stays is
+/// harmless: nobody holds its lock.
 pub fn forget(run: &RunId) {
     if let Ok(folder) = folder() {
         // What is not there need not be removed.
@@ -111,7 +105,9 @@ mod tests {
         assert!(is_alive(&run).unwrap());
         drop(second);
         assert!(is_alive(&run).unwrap());
-        first.end();
+        drop(first);
+        assert!(!is_alive(&run).unwrap());
+        forget(&run);
         assert!(!is_alive(&run).unwrap());
     }
 }
