@@ -3,8 +3,18 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::amount::{Bytes, Seconds};
+use super::amount::Seconds;
 use crate::yaml::Spanned;
+
+mod access;
+mod confinement;
+mod image;
+mod limit;
+
+pub use access::{DockerAccessVia, NoDockerAccess};
+pub use confinement::{Apparmor, Capabilities, Namespaces, ReadOnlyRoot, RunsAs};
+pub use image::{Baseline, ImageSize, NoBuildTools, NoSecretsInImage, SingleDependencySource};
+pub use limit::{CpuLimit, MemoryLimit, OomContained, PidsLimit, SwapLimit};
 
 /// The services that a check is about: names, or `"*"` for every service of the stack.
 pub type Services = Vec<Spanned<String>>;
@@ -68,258 +78,6 @@ pub struct Target {
     pub except: Services,
 }
 
-/// Parameters of `runs-as`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RunsAs {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The user's name in the image's passwd file; exactly one entry may have its uid.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// The uid. Without `user` and `uid` any user but root will do.
-    #[serde(default)]
-    pub uid: Option<u32>,
-    /// The gid. Without it any group but root's will do.
-    #[serde(default)]
-    pub gid: Option<u32>,
-}
-
-/// Parameters of `no-docker-access`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoDockerAccess {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// TCP ports to try besides the common ones.
-    #[serde(default)]
-    pub ports: Vec<u16>,
-}
-
-/// Parameters of `docker-access-via`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DockerAccessVia {
-    /// The services that may reach the engine.
-    pub services: Services,
-    /// The service that mediates.
-    pub via: Spanned<String>,
-    /// The proxy's port.
-    #[serde(default = "docker_port")]
-    pub port: u16,
-    /// API paths that the proxy must refuse when asked with GET.
-    #[serde(default)]
-    pub forbidden: Vec<String>,
-}
-
-/// Parameters of `capabilities`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Capabilities {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// Capabilities that a process may hold or regain, such as `NET_BIND_SERVICE`.
-    #[serde(default)]
-    pub allowed: Vec<Spanned<String>>,
-}
-
-/// Parameters of `apparmor`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Apparmor {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The profile that must be in force, `docker-default` unless named.
-    #[serde(default)]
-    pub profile: Option<String>,
-}
-
-/// Parameters of `read-only-root`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReadOnlyRoot {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// Mount points that may be writable, besides those the engine always makes.
-    #[serde(default)]
-    pub writable: Vec<String>,
-}
-
-/// Parameters of `namespaces`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Namespaces {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// Kinds that must be the service's own: pid, net, ipc, uts, mnt. All five unless named.
-    #[serde(default)]
-    pub own: Vec<Spanned<String>>,
-}
-
-/// Parameters of `memory-limit`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MemoryLimit {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The limit that the document states. Without it any limit below the host's memory will do.
-    #[serde(default)]
-    pub limit: Option<Bytes>,
-}
-
-/// Parameters of `cpu-limit`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CpuLimit {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The limit that the document states, in cores. Without it any limit will do.
-    #[serde(default)]
-    pub cpus: Option<f64>,
-}
-
-/// Parameters of `pids-limit`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PidsLimit {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The limit that the document states, in processes and threads.
-    #[serde(default)]
-    pub limit: Option<u64>,
-}
-
-/// Parameters of `swap-limit`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SwapLimit {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The swap that the service may use on top of its memory; none unless stated.
-    #[serde(default)]
-    pub swap: Option<Bytes>,
-}
-
-/// Parameters of `oom-contained`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OomContained {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// How soon the service must be healthy again.
-    #[serde(default = "Seconds::for_recovery")]
-    pub healthy_within: Seconds,
-}
-
-/// Parameters of `image-size`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ImageSize {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The smallest size that is believed: less means that the image is not what it is said to be.
-    #[serde(default)]
-    pub min: Option<Bytes>,
-    /// The largest size allowed: the sum of the uncompressed layers.
-    #[serde(default)]
-    pub max: Option<Bytes>,
-    /// The image to be smaller than.
-    #[serde(default)]
-    pub baseline: Option<Baseline>,
-}
-
-/// An image built for comparison.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Baseline {
-    /// The Compose file that builds it, relative to the scenario file.
-    pub compose: Spanned<String>,
-    /// The service in that file.
-    pub service: Spanned<String>,
-    /// How much smaller the image must be at least, in percent of the baseline.
-    pub smaller_by_at_least: f64,
-    /// How much smaller it may be at most, in percent, where the document says so.
-    #[serde(default)]
-    pub smaller_by_at_most: Option<f64>,
-}
-
-/// Parameters of `no-build-tools`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoBuildTools {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// Tools that are declared and so allowed, such as `curl`.
-    #[serde(default)]
-    pub allowed: Vec<Spanned<String>>,
-}
-
-/// Parameters of `no-secrets-in-image`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoSecretsInImage {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// Paths whose hits are known to be harmless. One that matches nothing is reported.
-    #[serde(default)]
-    pub allowed: Vec<Spanned<String>>,
-}
-
-/// Parameters of `single-dependency-source`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SingleDependencySource {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// The one file, relative to the service's build context.
-    pub file: Spanned<String>,
-}
-
 /// Parameters of `healthy`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -336,10 +94,6 @@ pub struct Healthy {
     /// How soon the stopped service must be reported unhealthy, and healthy when it continues.
     #[serde(default = "Seconds::for_recovery")]
     pub within: Seconds,
-}
-
-fn docker_port() -> u16 {
-    2375
 }
 
 fn yes() -> bool {

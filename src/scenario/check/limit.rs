@@ -1,0 +1,77 @@
+//! Parameters of the checks of what a service may use.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Services;
+use crate::scenario::amount::{Bytes, Seconds};
+
+/// Parameters of `memory-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The limit that the document states. Without it any limit below the host's memory will do.
+    #[serde(default)]
+    pub limit: Option<Bytes>,
+}
+
+/// Parameters of `cpu-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CpuLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The limit that the document states, in cores. Without it any limit will do.
+    #[serde(default)]
+    pub cpus: Option<f64>,
+}
+
+/// Parameters of `pids-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PidsLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The limit that the document states, in processes and threads.
+    #[serde(default)]
+    pub limit: Option<u64>,
+}
+
+/// Parameters of `swap-limit`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwapLimit {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The swap that the service may use on top of its memory; none unless stated.
+    #[serde(default)]
+    pub swap: Option<Bytes>,
+}
+
+/// Parameters of `oom-contained`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OomContained {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// How soon the service must be healthy again.
+    #[serde(default = "Seconds::for_recovery")]
+    pub healthy_within: Seconds,
+}
