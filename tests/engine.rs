@@ -1,9 +1,17 @@
-//! The whole program against a real engine, on small stacks of the probe's own image.
+//! The whole program against a real engine, on small stacks of the probe's own image; and every
+//! check on containers in which its property holds, is broken, and cannot be observed. One
+//! program, because linking it takes seconds.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helping functions too")]
 
 mod engine {
     pub(crate) mod attach;
+    pub(crate) mod checks {
+        pub(crate) mod hardening;
+        pub(crate) mod identity;
+        pub(crate) mod stage;
+    }
+    pub(crate) mod image;
     pub(crate) mod killed;
     pub(crate) mod stack;
 }
