@@ -7,9 +7,12 @@
 mod engine {
     pub(crate) mod attach;
     pub(crate) mod checks {
+        pub(crate) mod access;
         pub(crate) mod hardening;
         pub(crate) mod identity;
+        pub(crate) mod limits;
         pub(crate) mod stage;
+        pub(crate) mod via;
     }
     pub(crate) mod image;
     pub(crate) mod killed;

@@ -4,8 +4,8 @@ use stackproof::verdict::Verdict::{Broken, Held, Inconclusive, Skipped};
 use testcontainers::ImageExt;
 use testcontainers::bollard::models::HostConfig;
 
+use super::super::stack::docker;
 use super::stage::{Configure, Request, Stage};
-use crate::engine::stack::docker;
 
 /// A container that is as hardened as it can be, changed further.
 fn hardened(c: Request, change: impl Fn(&mut HostConfig) + Send + Sync + 'static) -> Request {

@@ -3,8 +3,8 @@
 use stackproof::verdict::Verdict::{Broken, Held, Inconclusive};
 use testcontainers::ImageExt;
 
+use super::super::stack::docker;
 use super::stage::{Configure, Stage};
-use crate::engine::stack::docker;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_are_all_the_declared_user_hold() {

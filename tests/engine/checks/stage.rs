@@ -15,8 +15,8 @@ use testcontainers::core::WaitFor;
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 
-use crate::engine::image::Image;
-use crate::engine::stack::{LABEL, docker};
+use super::super::image::Image;
+use super::super::stack::{LABEL, docker};
 
 pub(crate) type Request = ContainerRequest<GenericImage>;
 
@@ -147,7 +147,28 @@ impl Stage {
 
     /// The same with further top-level keys in the Compose file.
     pub(crate) fn judge_beside(&mut self, top: &str) {
-        let record = self.attach(top);
+        let mut compose = format!("{top}\nservices:\n");
+        for (service, keys) in &self.declared {
+            let image = &self.image.0;
+            let comma = if keys.is_empty() { "" } else { ", " };
+            let _ = writeln!(compose, "  {service}: {{image: {image}{comma}{keys}}}");
+        }
+        let project = self.project().to_owned();
+        let record = self.run(&compose, "", &["--attach", &project]);
+        assert_eq!(record.aborted, None);
+        self.compare(&record);
+    }
+
+    /// Brings a stack of its own up, which uses the image as `IMAGE`, and compares what the run
+    /// says. `keys` are further keys of the scenario.
+    pub(crate) fn judge_own(&mut self, compose: &str, keys: &str) -> Record {
+        let record = self.run(&compose.replace("IMAGE", &self.image.0), keys, &[]);
+        self.compare(&record);
+        record
+    }
+
+    fn compare(&mut self, record: &Record) {
+        assert_eq!(self.facts.len(), record.claims.len());
         let mut wrong = String::new();
         for (fact, claim) in self.facts.drain(..).zip(&record.claims) {
             let found = &claim.checks[0];
@@ -163,14 +184,8 @@ impl Stage {
         assert!(wrong.is_empty(), "{wrong}");
     }
 
-    fn attach(&self, top: &str) -> Record {
-        let mut compose = format!("{top}\nservices:\n");
-        for (service, keys) in &self.declared {
-            let image = &self.image.0;
-            let comma = if keys.is_empty() { "" } else { ", " };
-            let _ = writeln!(compose, "  {service}: {{image: {image}{comma}{keys}}}");
-        }
-        let mut scenario = "name: stage\ncompose: [compose.yaml]\nclaims:\n".to_owned();
+    fn run(&self, compose: &str, keys: &str, arguments: &[&str]) -> Record {
+        let mut scenario = format!("name: stage\ncompose: [compose.yaml]\n{keys}\nclaims:\n");
         for (number, Fact { service, check, .. }) in self.facts.iter().enumerate() {
             let (code, parameters) = check.split_once('{').unwrap_or((check, "}"));
             let code = code.trim().trim_end_matches(':');
@@ -185,14 +200,14 @@ impl Stage {
         std::fs::write(folder.join("compose.yaml"), compose).unwrap();
         std::fs::write(folder.join("stage.yaml"), scenario).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_stackproof"))
-            .args(["run", "stage.yaml", "--attach", self.project(), "--quiet", "--json", "r.json"])
+            .args(["run", "stage.yaml", "--quiet", "--json", "r.json"])
+            .args(arguments)
             .current_dir(folder)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let record = std::fs::read(folder.join("r.json")).unwrap_or_else(|_| panic!("{said}"));
         let record: Record = serde_json::from_slice(&record).unwrap();
-        assert_eq!(record.aborted, None);
         assert_eq!(record.leftovers, Vec::<String>::new());
         record
     }
