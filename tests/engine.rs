@@ -8,9 +8,13 @@ mod engine {
     pub(crate) mod attach;
     pub(crate) mod checks {
         pub(crate) mod access;
+        pub(crate) mod created;
         pub(crate) mod hardening;
+        pub(crate) mod healthy;
         pub(crate) mod identity;
         pub(crate) mod limits;
+        pub(crate) mod oom;
+        pub(crate) mod published;
         pub(crate) mod stage;
         pub(crate) mod via;
     }

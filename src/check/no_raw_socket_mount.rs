@@ -81,9 +81,15 @@ pub(super) fn judge(service: &str, world: &World) -> Finding {
             .message(format!("an engine's socket is mounted: {}", raw.join("; ")))
             .reproduce(reproduce);
     }
-    if !outside.is_empty() {
-        let outside = outside.join(", ");
-        let why = format!("what it gives is not in the Compose files: {outside}");
+    let mut unknown: Vec<String> = outside
+        .iter()
+        .map(|what| format!("the Compose files do not say what {what} holds"))
+        .collect();
+    if world.attached && world.sights(service).is_empty() {
+        unknown.push(format!("service {service} has no container"));
+    }
+    if !unknown.is_empty() {
+        let why = unknown.join("; ");
         return Finding::new(Verdict::Inconclusive, EXPECTED, evidence)
             .observed(why.clone())
             .message(why)
@@ -178,7 +184,7 @@ fn mounts_of<'a>(
     let mut mounts: Vec<&Mount> = declared.mounts.iter().collect();
     for from in &declared.volumes_from {
         match from.split(':').collect::<Vec<_>>().as_slice() {
-            ["container", name, ..] => outside.push(format!("the volumes of container {name}")),
+            ["container", name, ..] => outside.push(format!("container {name}")),
             [other, ..] => mounts.extend(mounts_of(other, world, visited, outside)),
             [] => {}
         }

@@ -146,8 +146,8 @@ async fn a_mount_of_a_folder_or_a_volume_that_may_hold_the_socket_never_holds() 
     let check = "no-raw-socket-mount";
     stage.expect("parent-folder", check, Broken, "bind /run at /host/run, which gives /run/");
     // The engine does not say with a container what its volumes bind.
-    stage.expect("volume-undeclared", check, Inconclusive, "the volume at /data");
-    stage.expect("volume-external", check, Inconclusive, "the external volume external");
+    stage.expect("volume-undeclared", check, Inconclusive, "what the volume at /data holds");
+    stage.expect("volume-external", check, Inconclusive, "what the external volume external holds");
     stage.expect("volume-of-an-image", check, Held, "is or holds an engine's socket");
     stage.judge_beside(&format!("volumes: {{external: {{external: true, name: {volume}}}}}"));
 }
@@ -283,8 +283,9 @@ async fn a_declared_socket_is_found_however_the_file_says_it() {
         ("outside", "volumes_from: [\"container:somebody\"]"),
         ("neighbour", "volumes: [\"/runner:/x\", \"data:/data\"]"),
         ("another", "volumes: [\"/run/containerd:/x:ro\"]"),
+        ("scaled-to-none", ""),
     ];
-    stage.create("short", &[]);
+    stage.create("neighbour", &[]);
     for (service, keys) in services {
         stage.declare(service, keys);
     }
@@ -299,7 +300,8 @@ async fn a_declared_socket_is_found_however_the_file_says_it() {
         ("secret", Broken, "secret /run/docker.sock at /run/secrets/socket"),
         ("config", Broken, "config /run/docker.sock at /socket"),
         ("inherited", Broken, "bind /var/run/docker.sock at /x"),
-        ("outside", Inconclusive, "the volumes of container somebody"),
+        ("outside", Inconclusive, "the Compose files do not say what container somebody holds"),
+        ("scaled-to-none", Inconclusive, "service scaled-to-none has no container"),
         ("neighbour", Held, "no mount of the service is or holds an engine's socket"),
         ("another", Broken, "bind /run/containerd at /x, which gives /run/containerd/"),
     ] {

@@ -20,6 +20,9 @@ use super::super::stack::{LABEL, docker};
 
 pub(crate) type Request = ContainerRequest<GenericImage>;
 
+/// Makes the base images, where they are not there; for the `prepare` of a scenario.
+pub(crate) const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/base/build");
+
 /// How a container differs from one that holds the probe, as root, without a network.
 pub(crate) type Configure = fn(Request) -> Request;
 
@@ -32,6 +35,8 @@ pub(crate) struct Stage {
     folder: TempDir,
     declared: BTreeMap<String, String>,
     facts: Vec<Fact>,
+    /// The exit code of the last run.
+    code: Option<i32>,
 }
 
 struct Fact {
@@ -59,6 +64,7 @@ impl Stage {
             folder: tempfile::tempdir().unwrap(),
             declared: BTreeMap::new(),
             facts: vec![],
+            code: None,
         }
     }
 
@@ -70,6 +76,11 @@ impl Stage {
     /// The name of a service's container.
     pub(crate) fn container(&self, service: &str) -> String {
         format!("{}-{service}-1", self.project())
+    }
+
+    /// The exit code of the last run.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.code
     }
 
     /// The folder of the Compose file.
@@ -184,7 +195,7 @@ impl Stage {
         assert!(wrong.is_empty(), "{wrong}");
     }
 
-    fn run(&self, compose: &str, keys: &str, arguments: &[&str]) -> Record {
+    fn run(&mut self, compose: &str, keys: &str, arguments: &[&str]) -> Record {
         let mut scenario = format!("name: stage\ncompose: [compose.yaml]\n{keys}\nclaims:\n");
         for (number, Fact { service, check, .. }) in self.facts.iter().enumerate() {
             let (code, parameters) = check.split_once('{').unwrap_or((check, "}"));
@@ -205,6 +216,7 @@ impl Stage {
             .current_dir(folder)
             .output()
             .unwrap();
+        self.code = output.status.code();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let record = std::fs::read(folder.join("r.json")).unwrap_or_else(|_| panic!("{said}"));
         let record: Record = serde_json::from_slice(&record).unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use stackproof::verdict::Verdict::{Broken, Held, Inconclusive};
 
-use super::stage::Stage;
+use super::stage::{BASE, Stage};
 
 const PROXY: &str = include_str!("proxy.py");
 const STACK: &str = "
@@ -72,7 +72,6 @@ async fn a_proxy_counts_by_what_it_lists_and_refuses_and_if_there_is_no_other_wa
         Broken,
         "empty:2375 answers, but not with this engine's containers",
     );
-    let base = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/base/build");
-    let record = stage.judge_own(STACK, &format!("prepare: [[{base}]]"));
+    let record = stage.judge_own(STACK, &format!("prepare: [[{BASE}]]"));
     assert_eq!(record.aborted, None);
 }
