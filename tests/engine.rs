@@ -8,6 +8,7 @@ mod engine {
     pub(crate) mod attach;
     pub(crate) mod checks {
         pub(crate) mod access;
+        pub(crate) mod cgroup;
         pub(crate) mod created;
         pub(crate) mod hardening;
         pub(crate) mod healthy;
@@ -16,7 +17,9 @@ mod engine {
         pub(crate) mod oom;
         pub(crate) mod published;
         pub(crate) mod stage;
+        pub(crate) mod unseen;
         pub(crate) mod via;
+        pub(crate) mod world;
     }
     pub(crate) mod image;
     pub(crate) mod killed;
