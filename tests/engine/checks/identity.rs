@@ -1,10 +1,13 @@
 //! `runs-as`: who the processes of a service are, whatever the image says of itself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use stackproof::verdict::Verdict::{Broken, Held, Inconclusive};
 use testcontainers::ImageExt;
 
 use super::super::stack::docker;
-use super::stage::{Configure, Stage};
+use super::stage::{Configure, Request, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_are_all_the_declared_user_hold() {
@@ -112,4 +115,26 @@ async fn who_runs_is_not_known_where_nothing_runs() {
         "service scaled-to-none has no container",
     );
     stage.judge();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exec_that_is_not_yet_the_program_it_will_be_is_not_the_services() {
+    let mut stage = Stage::new();
+    stage.start([("busy", |c: Request| c.with_user("1234:1234"))]).await;
+    let container = stage.container("busy");
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Until the runtime has become the program, it is root in the container.
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    docker(&["exec", &container, "/probe", "euid"]);
+                }
+            });
+        }
+        stage.expect("busy", "runs-as", Held, "processes run as uid 1234");
+        let judged = catch_unwind(AssertUnwindSafe(|| stage.judge()));
+        ended.store(true, Ordering::Relaxed);
+        judged.unwrap();
+    });
 }

@@ -119,13 +119,14 @@ impl Stage {
         all.extend(arguments);
         all.extend([self.image.0.as_str(), "/probe", "hold"]);
         docker(&all);
-        self.created.push(Removed(["rm", "--force", "--volumes", &name].map(str::to_owned).into()));
+        self.remove_in_the_end(&["rm", "--force", "--volumes", &name]);
     }
 
-    /// Has an object removed in the end by a command of the Docker CLI, after the containers.
+    /// Has an object removed in the end by a command of the Docker CLI, before those that were
+    /// made earlier: a volume can only go after its containers.
     pub(crate) fn remove_in_the_end(&mut self, command: &[&str]) {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        self.created.push(Removed(command));
+        self.created.insert(0, Removed(command));
     }
 
     fn labels(&self, service: &str) -> [(String, String); 5] {
