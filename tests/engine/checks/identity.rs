@@ -1,13 +1,15 @@
 //! `runs-as`: who the processes of a service are, whatever the image says of itself.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use stackproof::verdict::Verdict::{Broken, Held, Inconclusive};
+use rstest::rstest;
+use serde_json::json;
+use stackproof::engine::container::HostProcess;
+use stackproof::probe::Question;
+use stackproof::verdict::Verdict::{self, Broken, Held, Inconclusive};
 use testcontainers::ImageExt;
 
 use super::super::stack::docker;
-use super::stage::{Configure, Request, Stage};
+use super::stage::{Configure, Stage};
+use super::world::{processes, reply, said, seen};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_are_all_the_declared_user_hold() {
@@ -117,24 +119,40 @@ async fn who_runs_is_not_known_where_nothing_runs() {
     stage.judge();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_exec_that_is_not_yet_the_program_it_will_be_is_not_the_services() {
-    let mut stage = Stage::new();
-    stage.start([("busy", |c: Request| c.with_user("1234:1234"))]).await;
-    let container = stage.container("busy");
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        // Until the runtime has become the program, it is root in the container.
-        for _ in 0..3 {
-            scope.spawn(|| {
-                while !ended.load(Ordering::Relaxed) {
-                    docker(&["exec", &container, "/probe", "euid"]);
-                }
-            });
-        }
-        stage.expect("busy", "runs-as", Held, "processes run as uid 1234");
-        let judged = catch_unwind(AssertUnwindSafe(|| stage.judge()));
-        ended.store(true, Ordering::Relaxed);
-        judged.unwrap();
-    });
+/// The engine runs 77 under the shim 70, and an exec beside it.
+#[rstest]
+#[case::exec_in_flight(78, 70, "runc:[2:INIT]", Held, "all 1 processes run as uid 1234")]
+#[case::child_with_a_borrowed_name(
+    78,
+    77,
+    "runc:[2:INIT]",
+    Broken,
+    "runc:[2:INIT] is root on the host"
+)]
+#[case::exec_that_became_its_program(78, 70, "sh", Broken, "sh is root on the host (host pid 78)")]
+#[case::first_process(77, 70, "runc:[2:INIT]", Broken, "is root on the host (host pid 77)")]
+fn root_on_the_host_is_found_but_for_an_exec_in_flight(
+    #[case] pid: i64,
+    #[case] ppid: i64,
+    #[case] comm: &str,
+    #[case] verdict: Verdict,
+    #[case] message: &str,
+) {
+    let inside = reply(&[(Question::Processes, processes(&[""]))]);
+    let mut world = seen(json!({}), json!({}), inside);
+    let process = |pid, ppid, id, comm: &str| HostProcess {
+        pid,
+        ppid,
+        uid: [id; 4],
+        gid: [id; 2],
+        comm: comm.to_owned(),
+    };
+    let mut top = vec![process(pid, ppid, 0, comm)];
+    if pid != 77 {
+        top.push(process(77, 70, 1234, "web"));
+    }
+    world.services.get_mut("web").unwrap()[0].top = Ok(top);
+    let finding = said("runs-as", json!({}), &world);
+    assert_eq!(finding.verdict, verdict, "{}", finding.message);
+    assert!(finding.message.contains(message), "{}", finding.message);
 }
