@@ -219,8 +219,9 @@ impl Stage {
             .unwrap();
         self.code = output.status.code();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let record = std::fs::read(folder.join("r.json")).unwrap_or_else(|_| panic!("{said}"));
-        let record: Record = serde_json::from_slice(&record).unwrap();
+        let record = std::fs::read(folder.join("r.json"));
+        assert!(record.is_ok(), "there is no record: {said}");
+        let record: Record = serde_json::from_slice(&record.unwrap()).unwrap();
         assert_eq!(record.leftovers, Vec::<String>::new());
         record
     }

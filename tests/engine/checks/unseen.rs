@@ -190,6 +190,37 @@ fn no_refusal_counts_where_the_control_is_refused_too(
     assert!(finding.message.contains(reason), "{}", finding.message);
 }
 
+/// `web` reaches the engine through the proxy `proxy`, and what of the control was seen.
+fn through_a_proxy(control: stackproof::world::Control) -> World {
+    let list = json!({
+        "class": "open", "status": 200, "body": json!([{"Id": "control"}]).to_string(),
+    });
+    let filter = "%7B%22label%22%3A%5B%22dev.stackproof.canary%3Dcanary%22%5D%7D";
+    let question = Question::Get(format!("proxy:2375/containers/json?filters={filter}"));
+    let mut answers = ways(false, false);
+    answers.extend([
+        (question, list),
+        (Question::Processes, processes(&[""])),
+        (Question::Descriptors, json!({"foreign": [], "unreadable": []})),
+        (Question::Mounts, json!({"mounts": []})),
+    ]);
+    let mut world = seen(json!({}), json!({}), reply(&answers));
+    world.control = Ok(control);
+    world
+}
+
+#[test]
+fn a_proxy_counts_only_where_the_control_shows_what_another_way_would_look_like() {
+    let via = || json!({"via": [0, 0, 0, "proxy"]});
+    let finding = said("docker-access-via", via(), &through_a_proxy(working_control()));
+    assert_eq!(finding.verdict, Held, "{}", finding.message);
+    let refused = control(control_root(false, true, "created"), control_user("ok", "EACCES", 0));
+    let finding = said("docker-access-via", via(), &through_a_proxy(refused));
+    assert_eq!(finding.verdict, Inconclusive, "{}", finding.message);
+    let why = "no refusal counts, because the control failed";
+    assert!(finding.message.contains(why), "{}", finding.message);
+}
+
 #[rstest]
 #[case::enforced(&["docker-default (enforce)"], json!({}), Held, "1 processes: docker-default (enforce)")]
 #[case::own_profile(&["web (enforce)"], json!({"profile": "web"}), Held, "1 processes: web (enforce)")]

@@ -62,7 +62,6 @@ pub(crate) fn reply(answers: &[(Question, Value)]) -> Reply {
 
 /// A stack of one service, `web`, without containers; nothing else was seen.
 pub(crate) fn unseen(declared: Value) -> World {
-    let nothing = || Err("nothing was seen".to_owned());
     World {
         model: Model::of(json!({"services": {"web": declared}})).unwrap(),
         attached: true,
@@ -87,7 +86,7 @@ pub(crate) fn unseen(declared: Value) -> World {
         services: BTreeMap::new(),
         control: Err("nothing was seen of the control".to_owned()),
         host: Err("nothing was seen of the host".to_owned()),
-        images: BTreeMap::from([("web".to_owned(), nothing().map(|()| unreachable!()))]),
+        images: BTreeMap::new(),
         layers: BTreeMap::new(),
         baselines: BTreeMap::new(),
         sources: BTreeMap::new(),
