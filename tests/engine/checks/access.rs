@@ -134,6 +134,16 @@ async fn a_relay_in_a_shared_folder_is_found_in_every_kind_of_mount() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "the probe asks one socket after another, 2 s each, and may run out of time"]
+async fn the_engine_socket_is_found_among_the_sockets_of_the_hosts_run_folder() {
+    let mut stage = Stage::new();
+    stage.start([("parent-folder", bind("0", "/run:/host/run:ro".to_owned()))]).await;
+    let way = "socket /host/run/docker.sock as 0:0: Docker/";
+    stage.expect("parent-folder", "no-docker-access", Broken, way);
+    stage.judge();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mount_of_a_folder_or_a_volume_that_may_hold_the_socket_never_holds() {
     let mut stage = Stage::new();
     let volume = volume_of(&mut stage, "run", Path::new("/run"));

@@ -7,7 +7,7 @@ use testcontainers::ImageExt;
 use testcontainers::bollard::models::HostConfig;
 use testcontainers::core::Healthcheck;
 
-use super::super::stack::docker;
+use super::super::stack::{docker, wait_until};
 use super::stage::{BASE, Configure, Stage};
 
 fn limited(host: &mut HostConfig) {
@@ -47,6 +47,27 @@ async fn a_service_that_lives_on_holds_and_one_without_a_limit_is_broken() {
         "bytes would exhaust the host first",
     );
     stage.expect("paused", "oom-contained", Inconclusive, "is paused");
+    stage.judge();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "whatever is unwell after an act is taken for its doing yet"]
+async fn a_service_that_was_unwell_before_an_act_does_not_end_the_acts() {
+    let mut stage = Stage::new();
+    let services: [(&str, Configure); 2] = [
+        ("ill", |c| {
+            let failing = Healthcheck::cmd(["/probe", "nothing"]).with_retries(1);
+            c.with_health_check(failing.with_interval(Duration::from_millis(500)))
+        }),
+        ("limited", |c| c.with_host_config_modifier(limited)),
+    ];
+    stage.start(services).await;
+    let ill = stage.container("ill");
+    wait_until("a failed health check", || {
+        docker(&["inspect", "--format={{.State.Health.Status}}", &ill]) == "unhealthy"
+    });
+    stage.expect("limited", "oom-contained", Held, "PID 1 lived on");
+    stage.expect("limited", "oom-contained", Held, "PID 1 lived on");
     stage.judge();
 }
 
