@@ -42,6 +42,13 @@ fn judge_one(check: &Healthy, expected: &str, sight: &Sight, world: &World) -> F
     if let Some(why) = fault(configured.as_ref()) {
         return finding(evidence, Verdict::Broken, why);
     }
+    // While nothing of the container runs, its health check says nothing of the service.
+    if !sight.container.is_running() {
+        return finding(evidence, Verdict::Inconclusive, "the container does not run".to_owned());
+    }
+    if sight.container.state.paused == Some(true) {
+        return finding(evidence, Verdict::Inconclusive, "the container is paused".to_owned());
+    }
     let status = health.as_ref().and_then(|health| health.status.as_deref()).unwrap_or("unknown");
     if status != "healthy" {
         let verdict = if status == "unhealthy" { Verdict::Broken } else { Verdict::Inconclusive };

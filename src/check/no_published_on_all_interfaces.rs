@@ -23,8 +23,13 @@ pub(super) fn judge(service: &str, world: &World) -> Finding {
         declared.ports.iter().filter(|port| is_everywhere(&port.host_ip)).map(describe).collect();
     // In a stack of our own every published port was moved to loopback, so only somebody else's
     // stack says something about what runs.
+    let mut unseen = None;
     if world.attached {
-        for sight in world.sights(service) {
+        let running = world.sights(service).iter().filter(|sight| sight.container.is_running());
+        if running.clone().next().is_none() {
+            unseen = Some("no container of the service runs, so what it binds is unknown");
+        }
+        for sight in running {
             let bound = bindings(sight);
             evidence.extend([Observation::now(Vantage::Engine, "port bindings", json!(bound))]);
             open.extend(
@@ -33,12 +38,21 @@ pub(super) fn judge(service: &str, world: &World) -> Finding {
                     .filter(|(host, _)| is_everywhere(host))
                     .map(|(host, port)| format!("{host} {port} (running)")),
             );
+            if sight.container.host_config.network_mode.as_deref() == Some("host") {
+                open.push("all, by the host's network (running)".to_owned());
+            }
         }
     }
     if declared.network_mode.as_deref() == Some("host") {
         open.push("all, by network_mode: host".to_owned());
     }
     let reproduce = "docker compose config --format json | jq '.services[].ports'";
+    if let (true, Some(why)) = (open.is_empty(), unseen) {
+        return Finding::new(Verdict::Inconclusive, EXPECTED, evidence)
+            .observed("no container that runs")
+            .message(why)
+            .reproduce(reproduce);
+    }
     if open.is_empty() {
         let observed =
             if ports.is_empty() { "no published port".to_owned() } else { ports.join(", ") };
@@ -72,7 +86,9 @@ fn bindings(sight: &crate::world::Sight) -> Vec<(String, String)> {
 fn is_everywhere(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host.is_empty()
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_unspecified())
 }
 
 fn describe(port: &Port) -> String {
@@ -92,6 +108,7 @@ mod tests {
     #[case("::", true)]
     #[case("[::]", true)]
     #[case("0:0:0:0:0:0:0:0", true)]
+    #[case("::ffff:0.0.0.0", true)]
     #[case("127.0.0.1", false)]
     #[case("::1", false)]
     #[case("192.0.2.1", false)]

@@ -40,7 +40,9 @@ pub(super) fn judge(service: &str, world: &World) -> Finding {
     }
     let sockets = sockets(world);
     let mut outside = Vec::new();
-    let mounts = mounts_of(service, world, &mut BTreeSet::new(), &mut outside);
+    let mut visited = BTreeSet::new();
+    let mounts = mounts_of(service, world, &mut visited, &mut outside);
+    outside.extend(visited.iter().flat_map(|service| external_volumes(service, world)));
     let listed: Vec<_> = mounts.iter().map(|m| json!([m.kind, m.source, m.target])).collect();
     let mut evidence = Evidence::one(Observation::now(Vantage::Model, "mounts", json!(listed)));
     let mut raw: Vec<String> = mounts
@@ -52,15 +54,20 @@ pub(super) fn judge(service: &str, world: &World) -> Finding {
         })
         .collect();
     for sight in world.sights(service) {
-        let mounts = &sight.container.mounts;
-        evidence.extend([Observation::now(Vantage::Engine, "mounts", json!(mounts))]);
-        for mount in mounts {
+        let configured = &sight.container.mounts;
+        evidence.extend([Observation::now(Vantage::Engine, "mounts", json!(configured))]);
+        for mount in configured {
             let (Some(source), Some(target)) = (&mount.source, &mount.destination) else {
                 continue;
             };
             if let Some(socket) = held_by(source, world, &sockets) {
                 let kind = mount.kind.as_deref().unwrap_or("mount");
                 raw.push(describe(kind, source, target, &socket));
+            } else if mount.kind.as_deref() == Some("volume")
+                && !mounts.iter().any(|declared| normal(&declared.target) == normal(target))
+                && !is_anonymous(source)
+            {
+                outside.push(format!("the volume at {target}"));
             }
         }
     }
@@ -74,8 +81,15 @@ pub(super) fn judge(service: &str, world: &World) -> Finding {
             .message(format!("an engine's socket is mounted: {}", raw.join("; ")))
             .reproduce(reproduce);
     }
-    if !outside.is_empty() {
-        let why = format!("volumes of {} are outside the model", outside.join(", "));
+    let mut unknown: Vec<String> = outside
+        .iter()
+        .map(|what| format!("the Compose files do not say what {what} holds"))
+        .collect();
+    if world.attached && world.sights(service).is_empty() {
+        unknown.push(format!("service {service} has no container"));
+    }
+    if !unknown.is_empty() {
+        let why = unknown.join("; ");
         return Finding::new(Verdict::Inconclusive, EXPECTED, evidence)
             .observed(why.clone())
             .message(why)
@@ -87,8 +101,33 @@ pub(super) fn judge(service: &str, world: &World) -> Finding {
         .reproduce(reproduce)
 }
 
-/// The engine sockets that are known: the usual places, the one that we talk to, and what
-/// listens on the engine's host under an engine's name.
+/// The volumes that a service mounts and that were made elsewhere. A volume can bind any folder
+/// of the host by the options that it was made with, and the engine reports its own path for it.
+fn external_volumes(service: &str, world: &World) -> Vec<String> {
+    let raw = &world.model.raw;
+    let mounts = raw.get("services").and_then(|services| services.get(service)?.get("volumes"));
+    mounts
+        .and_then(serde_json::Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|mount| mount.get("source")?.as_str())
+        .filter(|name| {
+            let volume = raw.get("volumes").and_then(|volumes| volumes.get(name));
+            volume.and_then(|volume| volume.get("external")) == Some(&json!(true))
+        })
+        .map(|name| format!("the external volume {name}"))
+        .collect()
+}
+
+/// Whether a volume is one that the engine made for an image's `VOLUME`: it has no options. Its
+/// name, by which the engine calls the folder, is then 64 hexadecimal digits.
+fn is_anonymous(source: &str) -> bool {
+    let name = Path::new(source).parent().and_then(Path::file_name);
+    name.and_then(|name| name.to_str())
+        .is_some_and(|name| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The engine sockets that are known: the usual places, and the one that we talk to.
 fn sockets(world: &World) -> BTreeSet<PathBuf> {
     let usual = ENGINE_SOCKETS.iter().map(PathBuf::from);
     let ours = std::iter::once(world.engine_socket.clone());

@@ -59,6 +59,10 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
             .message(text)
             .reproduce(reproduce.clone())
     };
+    if let Err(why) = &oom.fresh_exec {
+        let within = check.healthy_within.0.as_secs();
+        return finding(Verdict::Broken, format!("it did not recover within {within} s: {why}"));
+    }
     let kills = match kills(oom) {
         Ok(kills) => kills,
         Err(why) => return finding(Verdict::Inconclusive, why),
@@ -73,9 +77,6 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
     if oom.touched > oom.limit {
         let touched = bytes(as_float(oom.touched));
         return finding(Verdict::Broken, format!("{touched} were touched, above {}", limit(oom)));
-    }
-    if let Err(why) = &oom.fresh_exec {
-        return finding(Verdict::Broken, format!("no new process can start afterwards: {why}"));
     }
     let (before, after) = oom.restarts;
     let policy = &sight.declared.restart;
@@ -94,6 +95,7 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
             format!("the probe ended with {code}, not by a kill"),
         );
     }
+    let of = if restarted { "OOM events of the engine" } else { "kills in its own cgroup" };
     let lived =
         if restarted { format!("it was restarted ({policy})") } else { "PID 1 lived on".into() };
     let died = if oom.died.is_empty() {
@@ -104,7 +106,7 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
     finding(
         Verdict::Held,
         format!(
-            "{kills} kills in its own cgroup at a limit of {}; {lived}; healthy after {recovery} ms{died}",
+            "{kills} {of} at a limit of {}; {lived}; healthy after {recovery} ms{died}",
             limit(oom)
         ),
     )

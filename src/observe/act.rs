@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -49,7 +50,7 @@ pub async fn run_out_of_memory(
     if limit.saturating_add(swap) >= room {
         return Err(format!("a limit of {limit} bytes would exhaust the host first"));
     }
-    let restarts = restarts(&engine.inspect(id).await.map_err(text)?);
+    let first = engine.inspect(id).await.map_err(text)?;
     let mut events = engine.events(id);
     let secret = nonce().map_err(text)?;
     let arguments = [
@@ -61,18 +62,18 @@ pub async fn run_out_of_memory(
     let since = Timestamp::now();
     let output = interrupt.or(kit.act(&lender, &arguments, HOG)).await.map_err(text)??;
     let touched = touched(&output.stdout, &secret)?;
-    let healthy_after_ms = healthy_again(engine, id, since, healthy_within, interrupt).await?;
-    let after = engine.inspect(id).await.map_err(text)?;
-    // A restarted container has another pid namespace, and the lender has died with the old one.
-    let lender = if restarts == self::restarts(&after) {
-        lender
-    } else {
-        kit.lend(&after, identity).await?
-    };
-    let looked = state(kit, &lender).await;
-    let fresh_exec = looked.as_ref().map(|_| ()).map_err(Clone::clone);
-    let (processes_after, cgroup_after) = looked.unwrap_or_else(|_| (vec![], before.clone()));
+    let recovery = Recovery { engine, kit, first: &first, since, within: healthy_within };
+    let recovered = recovery.wait(&lender, interrupt).await?;
     kit.remove(std::slice::from_ref(&lender.id)).await;
+    let last = engine.inspect(id).await.map_err(text)?;
+    let restarted = i64::from(last.state.started_at != first.state.started_at);
+    let (healthy_after_ms, fresh_exec, looked) = match recovered {
+        Ok((after, looked)) => (Some(after), Ok(()), looked),
+        Err(Late { seen: Some(looked), .. }) => (None, Ok(()), looked),
+        Err(Late { seen: None, why }) => (None, Err(why), (vec![], before.clone())),
+    };
+    let (processes_after, cgroup_after) = looked;
+    let restarts_before = restarts(&first);
     Ok(Oom {
         died: died(&processes, &processes_after),
         before,
@@ -80,12 +81,86 @@ pub async fn run_out_of_memory(
         touched,
         exit_code: output.exit_code,
         events: events.drain().into_iter().map(|event| event.action).collect(),
-        restarts: (restarts, self::restarts(&after)),
-        oom_killed_flag: after.state.oom_killed,
+        // Whoever started it again, its counters began anew.
+        restarts: (restarts_before, restarts(&last).max(restarts_before + restarted)),
+        oom_killed_flag: last.state.oom_killed,
         healthy_after_ms,
         fresh_exec,
         limit,
     })
+}
+
+/// What is waited for after memory has run out.
+struct Recovery<'a> {
+    engine: &'a Engine,
+    kit: &'a Kit,
+    /// The container as it was before.
+    first: &'a Container,
+    since: Timestamp,
+    within: Duration,
+}
+
+/// The service was not healthy in time.
+struct Late {
+    /// What was seen inside all the same.
+    seen: Option<Inside>,
+    /// Why nothing was.
+    why: Blind,
+}
+
+type Inside = (Vec<crate::probe::answer::Process>, Cgroup);
+
+impl Recovery<'_> {
+    /// Waits until the service is healthy and can be looked into, and says after how many
+    /// milliseconds. The engine calls a container running for a moment after its first process
+    /// was killed, so its word alone does not count.
+    async fn wait(
+        &self,
+        lender: &Lender,
+        interrupt: &Interrupt,
+    ) -> Result<Result<(u64, Inside), Late>, Blind> {
+        let began = Instant::now();
+        let mut late = Late { seen: None, why: "it does not run".to_owned() };
+        while began.elapsed() < self.within {
+            let now = self.engine.inspect(&self.first.id).await.map_err(text)?;
+            if now.is_running() {
+                match self.look(lender, &now).await {
+                    Ok(inside) if self.is_healthy(&now) => {
+                        return Ok(Ok((millis(began.elapsed()), inside)));
+                    }
+                    Ok(inside) => late.seen = Some(inside),
+                    Err(why) => late = Late { seen: None, why },
+                }
+            } else {
+                late = Late { seen: None, why: "it does not run".to_owned() };
+            }
+            interrupt.or(tokio::time::sleep(LOOK)).await.map_err(text)?;
+        }
+        Ok(Err(late))
+    }
+
+    async fn look(&self, lender: &Lender, now: &Container) -> Result<Inside, Blind> {
+        if now.state.started_at == self.first.state.started_at {
+            return state(self.kit, lender).await;
+        }
+        // A restarted container has another pid namespace, and the lender has died with the old
+        // one.
+        let lender = self.kit.lend(now, lender.identity).await?;
+        let inside = state(self.kit, &lender).await;
+        self.kit.remove(std::slice::from_ref(&lender.id)).await;
+        inside
+    }
+
+    /// Healthy by a health check that began after memory ran out; running is enough where there
+    /// is none.
+    fn is_healthy(&self, container: &Container) -> bool {
+        let Some(health) = &container.state.health else { return container.is_running() };
+        let fresh = health.log.iter().flatten().any(|run| {
+            let start = run.start.as_deref().and_then(|start| start.parse::<Timestamp>().ok());
+            run.exit_code == Some(0) && start > Some(self.since)
+        });
+        health.status.as_deref() == Some("healthy") && fresh
+    }
 }
 
 /// Stops every process of a container, waits for its health check to fail, lets it continue and
@@ -102,6 +177,9 @@ pub async fn stop(
 ) -> Result<Stop, Blind> {
     let id = sight.container.id.as_str();
     let pid = sight.container.state.pid.filter(|pid| *pid > 0).ok_or("it does not run")?;
+    if sight.container.state.paused == Some(true) {
+        return Err("the container is paused".to_owned());
+    }
     let processes = services_own(engine.top(id).await.map_err(text)?, pid);
     let mut by_identity: BTreeMap<Identity, Vec<i64>> = BTreeMap::new();
     for process in &processes {
@@ -124,10 +202,10 @@ pub async fn stop(
         Ok(()) => becomes(engine, id, "unhealthy", within, interrupt).await,
         Err(why) => Err(why),
     };
-    for pauser in &pausers {
-        engine.stop_own(pauser).await.map_err(text)?;
-    }
+    // All are asked before any failure counts: what one of them holds must continue too.
+    let asked = join_all(pausers.iter().map(|pauser| engine.stop_own(pauser))).await;
     kit.remove(&pausers).await;
+    asked.into_iter().collect::<Result<(), _>>().map_err(text)?;
     let unhealthy_after_ms = unhealthy?.then(|| millis(began.elapsed()));
     let said = last_output(&engine.inspect(id).await.map_err(text)?);
     let continued = Instant::now();
@@ -193,37 +271,6 @@ fn touched(printed: &[u8], nonce: &str) -> Result<u64, Blind> {
         .map(|line| line.touched)
         .max()
         .ok_or_else(|| "the probe did not say that it had begun".to_owned())
-}
-
-/// How long until the service is healthy by a health check that began after `since`; running is
-/// enough where it has none. None when that does not come in time.
-async fn healthy_again(
-    engine: &Engine,
-    id: &str,
-    since: Timestamp,
-    within: Duration,
-    interrupt: &Interrupt,
-) -> Result<Option<u64>, Blind> {
-    let began = Instant::now();
-    while began.elapsed() < within {
-        let container = engine.inspect(id).await.map_err(text)?;
-        let healthy = match &container.state.health {
-            None => container.is_running(),
-            Some(health) => {
-                let fresh = health.log.iter().flatten().any(|run| {
-                    run.exit_code == Some(0)
-                        && run.start.as_deref().and_then(|start| start.parse::<Timestamp>().ok())
-                            > Some(since)
-                });
-                health.status.as_deref() == Some("healthy") && fresh
-            }
-        };
-        if healthy {
-            return Ok(Some(millis(began.elapsed())));
-        }
-        interrupt.or(tokio::time::sleep(LOOK)).await.map_err(text)?;
-    }
-    Ok(None)
 }
 
 /// Whether the health status becomes `wanted` in time.

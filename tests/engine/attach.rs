@@ -40,7 +40,7 @@ impl Drop for Project<'_> {
 #[test]
 fn a_hardened_container_from_scratch_is_verified_without_being_changed() {
     let small = Small::new(HARDENED, CLAIMS);
-    let project = Project(&small, small.image.clone());
+    let project = Project(&small, small.image.0.clone());
     let file = small.folder.path().join("compose.yaml").to_string_lossy().into_owned();
     docker(&["compose", "-p", &project.1, "-f", &file, "up", "--detach", "--wait"]);
     let container = format!("{}-web-1", project.1);

@@ -1,12 +1,12 @@
 //! A small stack from one image that holds nothing but the probe, and what is left of a run.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use stackproof::run_id::RunId;
 use tempfile::TempDir;
+
+use super::image::Image;
 
 /// The label on what a test makes itself, so that it can be told from what a run makes.
 pub(crate) const LABEL: &str = "dev.stackproof.test";
@@ -14,17 +14,17 @@ pub(crate) const LABEL: &str = "dev.stackproof.test";
 /// A folder with a scenario and a Compose file, and the image that it uses.
 pub(crate) struct Small {
     pub(crate) folder: TempDir,
-    pub(crate) image: String,
+    pub(crate) image: Image,
 }
 
 impl Small {
     /// `service` is the body of the one service, `web`; `claims` the claims of the scenario.
     pub(crate) fn new(service: &str, claims: &str) -> Small {
-        let image = format!("stackproof-test-{}", RunId::fresh().unwrap());
-        import(&image);
+        let image = Image::import();
         let folder = tempfile::tempdir().unwrap();
         let compose = format!(
-            "services:\n  web:\n    image: {image}\n    entrypoint: [/probe, hold]\n{service}"
+            "services:\n  web:\n    image: {}\n    entrypoint: [/probe, hold]\n{service}",
+            image.0
         );
         std::fs::write(folder.path().join("compose.yaml"), compose).unwrap();
         let scenario = format!("name: small\ncompose: [compose.yaml]\nclaims:\n{claims}");
@@ -35,28 +35,6 @@ impl Small {
     pub(crate) fn scenario(&self) -> PathBuf {
         self.folder.path().join("small.yaml")
     }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        docker(&["image", "rm", "--force", &self.image]);
-    }
-}
-
-fn import(image: &str) {
-    let mut archive = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(stackproof::probe::BINARY.len() as u64);
-    header.set_mode(0o555);
-    archive.append_data(&mut header, "probe", stackproof::probe::BINARY).unwrap();
-    let mut import = Command::new("docker")
-        .args(["import", "--change", &format!("LABEL {LABEL}=1"), "-", image])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    import.stdin.take().unwrap().write_all(&archive.into_inner().unwrap()).unwrap();
-    assert!(import.wait().unwrap().success());
 }
 
 /// Runs the Docker CLI and gives what it printed.
