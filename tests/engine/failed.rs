@@ -163,10 +163,10 @@ fn a_selection_that_matches_nothing_is_64() {
 #[test]
 fn a_network_that_somebody_uses_is_left_behind_with_75_and_swept_later() {
     let small = Small::new(SERVICE, CLAIM);
-    let guest = format!("{}-guest", small.image);
+    let guest = format!("{}-guest", small.image.0);
     let join = format!(
         "docker run --detach --name {guest} --label {LABEL}=1 --network $${{COMPOSE_PROJECT_NAME}}_default {} /probe hold",
-        small.image
+        small.image.0
     )
     .replace("$$", "$");
     let claim = CLAIM.replace(
