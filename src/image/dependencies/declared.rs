@@ -10,6 +10,9 @@ use crate::image::dependencies::{leading_name, normalise_name};
 
 /// The longest requirement that is parsed, in bytes.
 const MAX_REQUIREMENT: usize = 1_000;
+/// How many `and` and `or` a requirement that is parsed may have. The parser makes a decision
+/// diagram of its marker, which can double with every two of them.
+const MAX_CONNECTIVES: usize = 24;
 
 /// The dependencies that one file declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,9 +162,11 @@ impl Declared {
     }
 }
 
-/// Parses a PEP 508 requirement. What is overlong is not parsed.
+/// Parses a PEP 508 requirement. What is overlong or too intricate is not parsed.
 pub(crate) fn parse(text: &str) -> Option<Requirement<VerbatimUrl>> {
-    if text.len() > MAX_REQUIREMENT {
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '\'' | '"'));
+    let connectives = words.filter(|word| matches!(*word, "and" | "or")).count();
+    if text.len() > MAX_REQUIREMENT || connectives > MAX_CONNECTIVES {
         return None;
     }
     Requirement::from_str(text.trim()).ok()
