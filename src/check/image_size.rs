@@ -83,6 +83,11 @@ fn judge_image(check: &ImageSize, expected: &str, service: &str, world: &World) 
     if let Some(baseline) = &check.baseline {
         let key = (baseline.compose.value.clone(), baseline.service.value.clone());
         let other = match (world.baselines.get(&key), metric) {
+            // Two Compose files that name their images alike may have built one over the other.
+            (Some(Ok(image)), _) if is_image_of(&image.id, service, world) => Err(format!(
+                "the baseline {} is the very image of {service}, {}: nothing was compared",
+                key.1, image.id
+            )),
             (Some(Ok(image)), Metric::Engine) => Ok(image.size),
             (Some(Ok(_)), Metric::Layers) => Err(format!(
                 "the layers of the baseline {} were not read, and the engine's image store reports \
@@ -153,6 +158,10 @@ fn size_of(service: &str, metric: Metric, world: &World) -> Result<u64, Blind> {
             stopped.map_or(Ok(image.size().file_bytes), Err)
         }
     }
+}
+
+fn is_image_of(id: &str, service: &str, world: &World) -> bool {
+    world.images.get(service).is_some_and(|image| image.as_ref().is_ok_and(|image| image.id == id))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^53 bytes")]

@@ -1,0 +1,142 @@
+//! A Compose project of images that a test made, and what the program says of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use stackproof::run_id::RunId;
+use tempfile::TempDir;
+
+use super::archive::Image;
+
+/// A project that is up. It is taken down and its images are removed when the test ends, however
+/// it ends.
+pub(crate) struct Project {
+    folder: TempDir,
+    name: String,
+    services: Vec<String>,
+}
+
+/// Verdict and message by claim.
+pub(crate) type Verdicts = BTreeMap<String, (String, String)>;
+
+impl Project {
+    /// Brings up one service for each image. Where a folder of the service's name is made in the
+    /// project's folder by `sources`, the model says that the service is built from it.
+    pub(crate) fn up(services: &[(&str, Image)], sources: impl Fn(&Path)) -> Project {
+        let name = format!("stackproof-test-{}", RunId::fresh().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        sources(folder.path());
+        let names = services.iter().map(|(service, _)| (*service).to_owned()).collect();
+        let project = Project { folder, name, services: names };
+        let mut compose = "services:\n".to_owned();
+        for (service, image) in services {
+            image.load(&project.image(service));
+            compose.push_str(&format!("  {service}:\n    image: {}\n", project.image(service)));
+            compose.push_str("    network_mode: none\n    stop_grace_period: 0s\n");
+            if project.folder.path().join(service).exists() {
+                compose.push_str(&format!("    build: {{context: {service}}}\n"));
+            }
+        }
+        std::fs::write(project.compose_file(), compose).unwrap();
+        project.compose(&["up", "--detach", "--no-build", "--pull", "never"]);
+        project
+    }
+
+    /// What the program says of it, a check of one service as a claim of its own: the service, the
+    /// check's code and its parameters beside the service. `-` stands for `_` in the claim.
+    pub(crate) fn judge(&self, checks: &[(&str, &str, &str)]) -> Verdicts {
+        let mut scenario = "name: images\ncompose: [compose.yaml]\nclaims:\n".to_owned();
+        for (service, code, parameters) in checks {
+            scenario.push_str(&format!(
+                "  - id: {service}\n    text: It holds.\n    severity: high\n    source: test\n    \
+                 checks:\n      - {code}: {{services: [{service}]{parameters}}}\n"
+            ));
+        }
+        std::fs::write(self.folder.path().join("images.yaml"), scenario).unwrap();
+        let output = stackproof(self.folder.path(), &["images.yaml", "--attach", &self.name]);
+        verdicts(&output)
+    }
+
+    /// Everything that the last run wrote.
+    pub(crate) fn written(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("r.json")).unwrap()
+    }
+
+    /// Removes the image under a container that has stopped.
+    pub(crate) fn lose_image(&self, service: &str) {
+        self.compose(&["stop", "--timeout", "0", service]);
+        docker(&["image", "rm", "--force", &self.image(service)]);
+    }
+
+    fn image(&self, service: &str) -> String {
+        format!("{}-{service}", self.name)
+    }
+
+    fn compose_file(&self) -> String {
+        self.folder.path().join("compose.yaml").to_string_lossy().into_owned()
+    }
+
+    fn compose(&self, arguments: &[&str]) {
+        let file = self.compose_file();
+        let fixed = ["compose", "--project-name", &self.name, "--file", &file];
+        docker(&[&fixed[..], arguments].concat());
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        self.compose(&["down", "--volumes", "--timeout", "0"]);
+        let images: Vec<String> = self.services.iter().map(|name| self.image(name)).collect();
+        let images = images.iter().map(String::as_str);
+        docker(&["image", "rm", "--force"].into_iter().chain(images).collect::<Vec<_>>());
+    }
+}
+
+/// Runs the program in a folder and gives the record. Layers are not known from other runs.
+pub(crate) fn stackproof(folder: &Path, arguments: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_stackproof"))
+        .arg("run")
+        .args(arguments)
+        .args(["--json", "r.json"])
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .output()
+        .unwrap();
+    let record = std::fs::read(folder.join("r.json")).unwrap_or_else(|_| {
+        panic!("no record: {}", String::from_utf8_lossy(&output.stderr));
+    });
+    serde_json::from_slice(&record).unwrap()
+}
+
+/// Verdict and message of the one check of each claim.
+pub(crate) fn verdicts(record: &Value) -> Verdicts {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let claims = record["claims"].as_array().unwrap().iter();
+    claims
+        .map(|claim| {
+            let checks = claim["checks"].as_array().unwrap();
+            assert_eq!(checks.len(), 1, "{claim}");
+            (text(&claim["id"]), (text(&checks[0]["verdict"]), text(&checks[0]["message"])))
+        })
+        .collect()
+}
+
+/// Compares with what is expected: the verdict, and what the message must hold.
+pub(crate) fn assert_verdicts(found: &Verdicts, expected: &[(&str, &str, &str)]) {
+    assert_eq!(found.len(), expected.len());
+    let wrong: Vec<String> = expected
+        .iter()
+        .filter_map(|(claim, verdict, part)| {
+            let (found, message) = &found[*claim];
+            let fits = found == verdict && message.contains(part);
+            (!fits).then(|| format!("{claim}: not {verdict} with {part:?}: {found}, {message}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn docker(arguments: &[&str]) {
+    Command::new("docker").args(arguments).output().unwrap();
+}
