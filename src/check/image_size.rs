@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Finding, each_container, search};
+use crate::engine::image::ImageInfo;
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::Bytes;
 use crate::scenario::check::{Baseline, ImageSize};
@@ -83,11 +84,6 @@ fn judge_image(check: &ImageSize, expected: &str, service: &str, world: &World) 
     if let Some(baseline) = &check.baseline {
         let key = (baseline.compose.value.clone(), baseline.service.value.clone());
         let other = match (world.baselines.get(&key), metric) {
-            // Two Compose files that name their images alike may have built one over the other.
-            (Some(Ok(image)), _) if is_image_of(&image.id, service, world) => Err(format!(
-                "the baseline {} is the very image of {service}, {}: nothing was compared",
-                key.1, image.id
-            )),
             (Some(Ok(image)), Metric::Engine) => Ok(image.size),
             (Some(Ok(_)), Metric::Layers) => Err(format!(
                 "the layers of the baseline {} were not read, and the engine's image store reports \
@@ -109,6 +105,10 @@ fn judge_image(check: &ImageSize, expected: &str, service: &str, world: &World) 
                     json!({"bytes": other, "metric": metric}),
                 )]);
                 said.push_str(&format!(", {percent:.1} % smaller than {}", Bytes(other)));
+                if world.baselines.get(&key).is_some_and(|image| is_same(image, service, world)) {
+                    // So it is where two Compose files name what they build alike.
+                    said.push_str(", which is the very same image");
+                }
                 wrong.extend(ratio_fault(baseline, percent));
             }
             // A bound that is missed is missed whatever the baseline is.
@@ -160,8 +160,9 @@ fn size_of(service: &str, metric: Metric, world: &World) -> Result<u64, Blind> {
     }
 }
 
-fn is_image_of(id: &str, service: &str, world: &World) -> bool {
-    world.images.get(service).is_some_and(|image| image.as_ref().is_ok_and(|image| image.id == id))
+fn is_same(baseline: &Result<ImageInfo, Blind>, service: &str, world: &World) -> bool {
+    let image = world.images.get(service).and_then(|image| image.as_ref().ok());
+    image.zip(baseline.as_ref().ok()).is_some_and(|(one, other)| one.id == other.id)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^53 bytes")]

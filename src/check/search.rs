@@ -10,7 +10,7 @@ use crate::verdict::Verdict;
 use crate::world::{Blind, World};
 
 /// How many findings a message names.
-const SHOWN: usize = 8;
+const SHOWN: usize = 12;
 /// The longest phrase about one finding, in characters. A path can have 4096.
 const PHRASE: usize = 300;
 
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_long_list_is_cut_off_and_counted() {
         let message = judged(SHOWN + 3, 0, Ok("")).message;
-        assert!(message.ends_with("wrong 7; and 3 more; a note"), "{message}");
+        assert!(message.ends_with("wrong 11; and 3 more; a note"), "{message}");
     }
 
     #[test]

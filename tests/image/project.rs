@@ -104,10 +104,9 @@ pub(crate) fn stackproof(folder: &Path, arguments: &[&str]) -> Value {
         .env("XDG_CACHE_HOME", folder.join("cache"))
         .output()
         .unwrap();
-    let record = std::fs::read(folder.join("r.json")).unwrap_or_else(|_| {
-        panic!("no record: {}", String::from_utf8_lossy(&output.stderr));
-    });
-    serde_json::from_slice(&record).unwrap()
+    let record = std::fs::read(folder.join("r.json"));
+    assert!(record.is_ok(), "no record: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&record.unwrap()).unwrap()
 }
 
 /// Verdict and message of the one check of each claim.
