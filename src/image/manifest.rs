@@ -191,3 +191,59 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn digest(at: usize) -> String {
+        format!("sha256:{at:064x}")
+    }
+
+    /// An OCI layout whose blobs are these, the index naming the first.
+    fn layout(blobs: &[Value]) -> BTreeMap<String, Vec<u8>> {
+        let blobs = blobs.iter().enumerate();
+        let blobs =
+            blobs.map(|(at, blob)| (format!("blobs/sha256/{at:064x}"), blob.to_string().into()));
+        let index = json!({"manifests": [{"digest": digest(0)}]}).to_string();
+        blobs.chain([(OCI.to_owned(), index.into())]).collect()
+    }
+
+    fn image() -> Value {
+        json!({"config": {"digest": digest(99)}, "layers": []})
+    }
+
+    #[test]
+    fn an_image_in_an_index_is_found() {
+        let index = json!({"manifests": [{"digest": digest(1)}, {"digest": digest(55)}]});
+        let found = images(&layout(&[index, image()])).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].config, format!("blobs/sha256/{:064x}", 99));
+    }
+
+    #[test]
+    fn an_index_that_holds_itself_is_given_up() {
+        let index = json!({"manifests": [{"digest": digest(0)}]});
+        let error = images(&layout(&[index])).unwrap_err().to_string();
+        assert!(error.ends_with("more than 4 indexes inside one another"), "{error}");
+    }
+
+    #[test]
+    fn indexes_that_name_one_another_a_hundred_times_are_given_up() {
+        let wide = |at: usize| json!({"manifests": vec![json!({"digest": digest(at)}); 100]});
+        let last = json!({"manifests": []});
+        let error = images(&layout(&[wide(1), wide(2), wide(3), last])).unwrap_err().to_string();
+        assert!(error.ends_with("more than 1000 entries of indexes"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_no_registry_takes_is_left_out() {
+        let manifest = json!([
+            {"Config": "a.json", "RepoTags": ["a:b", "x".repeat(MAX_NAME + 1)], "Layers": []}
+        ]);
+        let documents = [(DOCKER.to_owned(), manifest.to_string().into_bytes())];
+        assert_eq!(images(&documents.into()).unwrap()[0].references, ["a:b"]);
+    }
+}

@@ -224,7 +224,7 @@ fn a_huge_manifest_blinds_the_archive() {
 fn documents_of_old_engines_do_not_count() {
     let mut archived = Archived::default().image("a", &[tar_of(&[GCC])]);
     for at in 0..100 {
-        archived.files.push((format!("{at}/json"), vec![b'{'; 1000]));
+        archived.files.push((format!("{at}/json"), vec![b'{'; 50]));
     }
     let limits = Limits { total_json_bytes: 4096, ..Limits::default() };
     assert_eq!(found(&archived.only(limits)), ["gcc"]);
@@ -352,6 +352,23 @@ fn a_layer_that_is_not_what_the_configuration_says_is_an_error() {
     archived.add("a", &[(tar_of(&[GCC]), tar_of(&[]))], json!({}));
     let error = archived.scan(Limits::default()).remove(0).image.unwrap_err().to_string();
     assert!(error.starts_with("a-0/layer.tar is malformed: its digest is"), "{error}");
+}
+
+#[test]
+fn requirements_that_ask_for_ever_more_extras_are_not_followed_for_ever() {
+    // Every extra that is asked for asks for the next one, and all are looked at each time.
+    let requires = |at: usize| format!("Requires-Dist: a[x{}]; extra == 'x{at}'\n", at + 1);
+    let metadata: String = (0..600).map(requires).collect();
+    let metadata = format!("Name: a\nVersion: 1\n{metadata}\n");
+    let info = "usr/lib/python3.11/site-packages/a-1.dist-info";
+    let layer = tar_of(&[
+        (&format!("{info}/METADATA"), 0o644, metadata.as_bytes()),
+        (&format!("{info}/RECORD"), 0o644, b""),
+    ]);
+    let image = Archived::default().image("a", &[layer]).only(Limits::default());
+    let declared = Declared::from_pyproject("[project]\ndependencies = ['a[x0]']\n").unwrap();
+    let unread = closure::check(&image, &declared, &[]).unread;
+    assert_eq!(unread, ["more than 200000 requirements lead to one another"]);
 }
 
 #[rstest]

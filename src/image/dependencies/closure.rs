@@ -18,7 +18,7 @@ use crate::image::path;
 
 /// How many requirements of installed distributions are followed. Each extra that is asked for
 /// makes its distribution's be looked at anew.
-const MAX_FOLLOWED: usize = 1_000_000;
+const MAX_FOLLOWED: usize = 200_000;
 
 /// Names on Python's path that tools leave there and no RECORD lists.
 const UNCLAIMED: &[&str] = &["_virtualenv.py", "_virtualenv.pth", "README", "README.txt", "bin"];

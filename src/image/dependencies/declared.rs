@@ -260,6 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn a_marker_that_would_take_all_memory_is_not_parsed() {
+        // Pairs whose halves are far apart in the order of names double a decision diagram.
+        let marker = |pairs: usize| {
+            let pairs = (0..pairs).map(|at| format!("extra=='a{at}' and extra=='b{at}'"));
+            format!("x; {}", pairs.collect::<Vec<_>>().join(" or "))
+        };
+        assert!(parse(&marker(12)).is_some());
+        assert!(marker(25).len() < MAX_REQUIREMENT);
+        assert!(parse(&marker(25)).is_none());
+        assert!(parse("x; extra=='and' or extra=='or'").is_some());
+    }
+
+    #[test]
     fn a_list_of_requirements_is_read_as_pip_reads_it() {
         let declared = Declared::from_requirements(
             "# c\nrequests==2.0 \\\n    --hash=sha256:aa\n-r other.txt\n--index-url x\nredis # d\n",
