@@ -22,18 +22,31 @@ fn installed(layer: Layer, name: &str) -> Layer {
 #[test]
 fn a_second_source_of_dependencies_is_found_in_context_dockerfile_and_image() {
     let redis = || installed(Layer::default(), "redis");
-    let services: Vec<(&str, Image)> =
-        ["one", "beside", "inline", "variable", "both", "unreadable", "undeclared", "empty"]
-            .into_iter()
-            .map(|service| {
-                let layer = match service {
-                    "undeclared" => installed(redis(), "leftover"),
-                    "empty" => Layer::default().file("app/main.py", ""),
-                    _ => redis(),
-                };
-                (service, Image::new().layer(layer).env(&format!("SERVICE={service}")))
-            })
-            .collect();
+    let services: Vec<(&str, Image)> = [
+        "one",
+        "beside",
+        "inline",
+        "variable",
+        "both",
+        "unreadable",
+        "undeclared",
+        "empty",
+        "long",
+    ]
+    .into_iter()
+    .map(|service| {
+        let layer = match service {
+            "undeclared" => installed(redis(), "leftover"),
+            "empty" => Layer::default().file("app/main.py", ""),
+            "long" => {
+                let info = "usr/lib/python3.11/site-packages/leftover-1.egg-info";
+                redis().file(&format!("{info}/PKG-INFO"), "a\n".repeat(3 << 20))
+            }
+            _ => redis(),
+        };
+        (service, Image::new().layer(layer).env(&format!("SERVICE={service}")))
+    })
+    .collect();
     let project = Project::up(&services, |folder| {
         for (service, _) in &services {
             let context = folder.join(service);
@@ -67,6 +80,7 @@ fn a_second_source_of_dependencies_is_found_in_context_dockerfile_and_image() {
             ("unreadable", "inconclusive", "unreadable/Dockerfile: it is not UTF-8"),
             ("undeclared", "broken", "leftover 5.0.0 is installed and does not follow from it"),
             ("empty", "broken", "redis>=5 is not installed"),
+            ("long", "inconclusive", "/PKG-INFO: metadata too long to be read"),
         ],
     );
 }

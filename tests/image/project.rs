@@ -1,5 +1,6 @@
 //! A Compose project of images that a test made, and what the program says of it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +17,8 @@ pub(crate) struct Project {
     folder: TempDir,
     name: String,
     services: Vec<String>,
+    /// The ids of images that another one took the name of.
+    lost: RefCell<Vec<String>>,
 }
 
 /// Verdict and message by claim.
@@ -29,7 +32,7 @@ impl Project {
         let folder = tempfile::tempdir().unwrap();
         sources(folder.path());
         let names = services.iter().map(|(service, _)| (*service).to_owned()).collect();
-        let project = Project { folder, name, services: names };
+        let project = Project { folder, name, services: names, lost: RefCell::default() };
         let mut compose = "services:\n".to_owned();
         for (service, image) in services {
             image.load(&project.image(service));
@@ -64,6 +67,16 @@ impl Project {
         std::fs::read_to_string(self.folder.path().join("r.json")).unwrap()
     }
 
+    /// Starts a second container of a service, from another image of the same name.
+    pub(crate) fn add(&self, service: &str, image: &Image) {
+        let name = self.image(service);
+        self.lost.borrow_mut().push(docker(&["image", "inspect", "--format", "{{.Id}}", &name]));
+        image.load(&name);
+        let scale = format!("{service}=2");
+        let up = ["up", "--detach", "--no-build", "--no-recreate", "--scale", &scale, service];
+        self.compose(&up);
+    }
+
     /// Removes the image under a container that has stopped.
     pub(crate) fn lose_image(&self, service: &str) {
         self.compose(&["stop", "--timeout", "0", service]);
@@ -91,6 +104,10 @@ impl Drop for Project {
         let images: Vec<String> = self.services.iter().map(|name| self.image(name)).collect();
         let images = images.iter().map(String::as_str);
         docker(&["image", "rm", "--force"].into_iter().chain(images).collect::<Vec<_>>());
+        // An image whose name another one took has only its id.
+        for image in self.lost.borrow().iter() {
+            docker(&["image", "rm", "--force", image]);
+        }
     }
 }
 
@@ -136,6 +153,8 @@ pub(crate) fn assert_verdicts(found: &Verdicts, expected: &[(&str, &str, &str)])
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn docker(arguments: &[&str]) {
-    Command::new("docker").args(arguments).output().unwrap();
+/// Runs the Docker CLI and gives what it printed.
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

@@ -25,6 +25,13 @@ fn a_secret_is_found_in_whatever_layer_and_in_the_configuration() {
                 Layer::default().file("a", "b"),
             ),
         ),
+        (
+            "argument-of-buildkit",
+            Image::new().made_by(
+                "RUN |1 BUILD_PW=topsecretpw7 /bin/sh -c true # buildkit",
+                Layer::default().file("a", "b"),
+            ),
+        ),
         ("long", Image::new().layer(Layer::default().file("var/log/long", long))),
         ("gone", Image::new().env("A=gone")),
     ];
@@ -37,6 +44,7 @@ fn a_secret_is_found_in_whatever_layer_and_in_the_configuration() {
         ("removed", code, ""),
         ("variable", code, ""),
         ("argument", code, ""),
+        ("argument-of-buildkit", code, ""),
         ("long", code, ""),
         ("gone", code, ""),
     ];
@@ -46,6 +54,7 @@ fn a_secret_is_found_in_whatever_layer_and_in_the_configuration() {
         ("removed", "broken", "private-key at /root/id in layer 1, hidden by layer 2"),
         ("variable", "broken", "env:DB_PASSWORD"),
         ("argument", "broken", "history:1: BUILD_PW=[redacted, 12 bytes]"),
+        ("argument-of-buildkit", "broken", "history:1: BUILD_PW=[redacted, 12 bytes]"),
         ("long", "inconclusive", "/var/log/long: text too long to be searched to its end"),
         ("gone", "inconclusive", "no such image"),
     ];

@@ -38,6 +38,22 @@ fn a_size_is_the_sum_of_all_layers_and_one_that_is_not_known_is_not_small() {
 }
 
 #[test]
+fn a_service_whose_containers_run_different_images_is_not_judged_by_one_of_them() {
+    let image = |data: &str| Image::new().layer(Layer::default().file("data", data));
+    let project = Project::up(&[("web", image("one"))], |_| {});
+    project.add("web", &image("two"));
+    for (code, parameters) in
+        [("image-size", ", max: 20MiB"), ("no-build-tools", ""), ("no-secrets-in-image", "")]
+    {
+        let found = project.judge(&[("web", code, parameters)]);
+        assert_verdicts(
+            &found,
+            &[("web", "inconclusive", "containers of web run different images: sha256:")],
+        );
+    }
+}
+
+#[test]
 fn a_ratio_to_a_baseline_is_between_images_that_were_built() {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, data: &[u8]| {

@@ -84,7 +84,12 @@ impl<'a> LayerScanner<'a> {
         let mut progress = Progress::new(limit, self.limits.tried_bytes);
         let read = self.entries(&mut tar, &mut progress);
         let mut meter = tar.into_inner();
-        let stopped = read.and_then(|()| meter.drain().map_err(Problem::from)).err();
+        let mut stopped = read.and_then(|()| meter.drain().map_err(Problem::from)).err();
+        if limit < self.limits.kept_bytes && progress.is_full() {
+            // Facts are kept for other runs, and must depend on nothing but the layer.
+            let limit = self.limits.total_kept_bytes;
+            stopped.get_or_insert(Problem::TooLarge { limit, unit: "bytes of findings in all" });
+        }
         let (mut facts, literal_hits, kept) = progress.finish();
         self.left = self.left.saturating_sub(kept);
         (facts.tar_bytes, facts.diff_id) = meter.finish();
