@@ -6,8 +6,10 @@
 mod image {
     pub(crate) mod archive;
     pub(crate) mod project;
+    pub(crate) mod relay;
 
     mod dependencies;
+    mod export;
     mod secrets;
     mod size;
     mod tools;

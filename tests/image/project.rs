@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use super::archive::Image;
 
+/// The engine's socket.
+pub(crate) const ENGINE: &str = "/var/run/docker.sock";
+
 /// A project that is up. It is taken down and its images are removed when the test ends, however
 /// it ends.
 pub(crate) struct Project {
@@ -48,8 +51,13 @@ impl Project {
     }
 
     /// What the program says of it, a check of one service as a claim of its own: the service, the
-    /// check's code and its parameters beside the service. `-` stands for `_` in the claim.
+    /// check's code and its parameters beside the service.
     pub(crate) fn judge(&self, checks: &[(&str, &str, &str)]) -> Verdicts {
+        self.judge_by(Path::new(ENGINE), checks)
+    }
+
+    /// The same, by another way to the engine.
+    pub(crate) fn judge_by(&self, socket: &Path, checks: &[(&str, &str, &str)]) -> Verdicts {
         let mut scenario = "name: images\ncompose: [compose.yaml]\nclaims:\n".to_owned();
         for (service, code, parameters) in checks {
             scenario.push_str(&format!(
@@ -58,8 +66,8 @@ impl Project {
             ));
         }
         std::fs::write(self.folder.path().join("images.yaml"), scenario).unwrap();
-        let output = stackproof(self.folder.path(), &["images.yaml", "--attach", &self.name]);
-        verdicts(&output)
+        let arguments = ["images.yaml", "--attach", &self.name];
+        verdicts(&stackproof(self.folder.path(), socket, &arguments))
     }
 
     /// Everything that the last run wrote.
@@ -112,13 +120,14 @@ impl Drop for Project {
 }
 
 /// Runs the program in a folder and gives the record. Layers are not known from other runs.
-pub(crate) fn stackproof(folder: &Path, arguments: &[&str]) -> Value {
+pub(crate) fn stackproof(folder: &Path, socket: &Path, arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_stackproof"))
         .arg("run")
         .args(arguments)
         .args(["--json", "r.json"])
         .current_dir(folder)
         .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
         .output()
         .unwrap();
     let record = std::fs::read(folder.join("r.json"));

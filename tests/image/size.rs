@@ -1,9 +1,10 @@
 //! `image-size`.
 
 use std::fs;
+use std::path::Path;
 
 use super::archive::{Image, Layer};
-use super::project::{Project, assert_verdicts, stackproof, verdicts};
+use super::project::{ENGINE, Project, assert_verdicts, stackproof, verdicts};
 
 const MIB: usize = 1 << 20;
 
@@ -87,7 +88,7 @@ fn a_ratio_to_a_baseline_is_between_images_that_were_built() {
     let claims = claim("reached", 40) + &claim("missed", 90);
     let scenario = format!("name: sizes\ncompose: [compose.yaml]\nclaims:\n{claims}");
     write("sizes.yaml", scenario.as_bytes());
-    let record = stackproof(folder.path(), &["sizes.yaml"]);
+    let record = stackproof(folder.path(), Path::new(ENGINE), &["sizes.yaml"]);
     assert_verdicts(
         &verdicts(&record),
         &[
