@@ -27,6 +27,7 @@ mod oom_contained;
 mod pids_limit;
 mod read_only_root;
 mod runs_as;
+mod search;
 mod seccomp;
 mod single_dependency_source;
 mod swap_limit;

@@ -18,6 +18,7 @@ pub mod dependencies;
 pub mod distribution;
 pub mod error;
 pub mod glob;
+mod inflate;
 pub mod layer;
 pub mod limits;
 mod manifest;
@@ -29,7 +30,7 @@ pub mod secrets;
 mod tar;
 pub mod tools;
 
-pub use archive::{ScanOptions, scan};
+pub use archive::{Saved, ScanOptions, scan};
 pub use cache::FactsCache;
 pub use config::{HistoryStep, ImageConfig};
 pub use error::ImageError;
@@ -62,6 +63,9 @@ pub struct Layer {
     pub facts: LayerFacts,
     /// Known values in it. Facts from a cache bring none.
     pub literal_hits: Vec<LiteralHit>,
+    /// Why it was not read to its end, where it was not. Its facts are those of what was read, its
+    /// digest is what the configuration says, and anything can be in the rest.
+    pub unread: Option<String>,
 }
 
 /// How large an image is, in bytes. Each layer counts once, as the engine counts.

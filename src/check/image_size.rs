@@ -1,10 +1,24 @@
 //! `image-size`: the image is within the stated bounds, or as much smaller than its baseline as
-//! stated. The size is the sum of the uncompressed layers in bytes (CIS 4.3); what `docker
-//! images` prints is the same on engines with the classic image store, in decimal units.
+//! stated (CIS 4.3).
+//!
+//! One metric for each kind of engine, for the image and its baseline alike, and the evidence says
+//! which it was:
+//!
+//! - An engine with the classic image store keeps the sum of the uncompressed layers as `Size`,
+//!   which `docker images` prints in decimal units. That is what a document means, so it counts.
+//!   It lies between the bytes of the regular files and those and the targets of the symbolic links
+//!   together, which storage drivers count differently (`DiffSize` of moby's daemon/graphdriver).
+//! - With the containerd image store `Size` is what lies compressed and unpacked on the disk
+//!   together, or something else from release to release (moby 45347). The regular files of all
+//!   layers count instead, as they were read from the export.
+//!
+//! Where both are known the evidence holds both; they are never mixed and no tolerance is applied.
 
+use serde::Serialize;
 use serde_json::json;
 
-use super::{Finding, each_container};
+use super::{Finding, each_container, search};
+use crate::engine::image::ImageInfo;
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::Bytes;
 use crate::scenario::check::{Baseline, ImageSize};
@@ -43,16 +57,23 @@ fn expected(check: &ImageSize) -> String {
 }
 
 fn judge_image(check: &ImageSize, expected: &str, service: &str, world: &World) -> Finding {
-    let size = match size_of(service, world) {
+    let metric = Metric::of(world.about.containerd_store);
+    let size = match size_of(service, metric, world) {
         Ok(size) => size,
         Err(why) => return Finding::could_not_observe(expected, why),
     };
+    let layers = world.layers.get(service).and_then(|layers| layers.as_ref().ok());
     let mut evidence = Evidence::one(Observation::now(
         Vantage::Image,
         format!("uncompressed size of the image of {service}, bytes"),
-        json!(size),
+        json!({
+            "bytes": size,
+            "metric": metric,
+            "engine": world.images.get(service).and_then(|image| image.as_ref().ok()).map(|image| image.size),
+            "layers": layers.map(|image| image.size()),
+        }),
     ));
-    let mut said = format!("{}", Bytes(size));
+    let mut said = format!("{} ({})", Bytes(size), metric.word());
     let mut wrong = Vec::new();
     if let Some(min) = check.min.filter(|min| size < min.0) {
         wrong.push(format!("{} is less than {min}", Bytes(size)));
@@ -62,43 +83,86 @@ fn judge_image(check: &ImageSize, expected: &str, service: &str, world: &World) 
     }
     if let Some(baseline) = &check.baseline {
         let key = (baseline.compose.value.clone(), baseline.service.value.clone());
-        let other = match world.baselines.get(&key) {
-            Some(Ok(image)) => image.size,
-            Some(Err(why)) if world.attached => {
+        let other = match (world.baselines.get(&key), metric) {
+            (Some(Ok(image)), Metric::Engine) => Ok(image.size),
+            (Some(Ok(_)), Metric::Layers) => Err(format!(
+                "the layers of the baseline {} were not read, and the engine's image store reports \
+                 another size",
+                key.1
+            )),
+            (Some(Err(why)), _) if world.attached => {
                 return Finding::does_not_apply(expected, why.clone(), evidence);
             }
-            Some(Err(why)) => return Finding::could_not_observe(expected, why.clone()),
-            None => return Finding::could_not_observe(expected, "the baseline was not built"),
+            (Some(Err(why)), _) => Err(why.clone()),
+            (None, _) => Err("the baseline was not built".to_owned()),
         };
-        let percent = smaller_by(size, other);
-        evidence.extend([Observation::now(
-            Vantage::Image,
-            format!("uncompressed size of the baseline {}, bytes", key.1),
-            json!(other),
-        )]);
-        said.push_str(&format!(", {percent:.1} % smaller than {}", Bytes(other)));
-        wrong.extend(ratio_fault(baseline, percent));
+        match other {
+            Ok(other) => {
+                let percent = smaller_by(size, other);
+                evidence.extend([Observation::now(
+                    Vantage::Image,
+                    format!("uncompressed size of the baseline {}, bytes", key.1),
+                    json!({"bytes": other, "metric": metric}),
+                )]);
+                said.push_str(&format!(", {percent:.1} % smaller than {}", Bytes(other)));
+                if world.baselines.get(&key).is_some_and(|image| is_same(image, service, world)) {
+                    // So it is where two Compose files name what they build alike.
+                    said.push_str(", which is the very same image");
+                }
+                wrong.extend(ratio_fault(baseline, percent));
+            }
+            // A bound that is missed is missed whatever the baseline is.
+            Err(why) if wrong.is_empty() => return Finding::could_not_observe(expected, why),
+            Err(why) => said.push_str(&format!("; {why}")),
+        }
     }
     let verdict = if wrong.is_empty() { Verdict::Held } else { Verdict::Broken };
     let message = if wrong.is_empty() { said.clone() } else { wrong.join("; ") };
     Finding::new(verdict, expected, evidence).observed(said).message(message)
 }
 
-/// By the layers where they were read. Otherwise by the engine's word, which with the containerd
-/// image store is not this sum.
-fn size_of(service: &str, world: &World) -> Result<u64, Blind> {
-    if let Some(Ok(image)) = world.layers.get(service) {
-        return Ok(image.size().file_bytes);
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Metric {
+    /// `Size` as the engine keeps it.
+    Engine,
+    /// The regular files of all layers.
+    Layers,
+}
+
+impl Metric {
+    fn of(containerd_store: bool) -> Metric {
+        if containerd_store { Metric::Layers } else { Metric::Engine }
     }
-    if world.about.containerd_store {
-        return Err("the engine's image store reports another size, and the layers were not read"
-            .to_owned());
+
+    fn word(self) -> &'static str {
+        match self {
+            Metric::Engine => "the engine's sum of the layers",
+            Metric::Layers => "the files of all layers",
+        }
     }
-    match world.images.get(service) {
-        Some(Ok(image)) => Ok(image.size),
-        Some(Err(why)) => Err(why.clone()),
-        None => Err(format!("the image of {service} is unknown")),
+}
+
+fn size_of(service: &str, metric: Metric, world: &World) -> Result<u64, Blind> {
+    search::one_image(service, world)?;
+    match metric {
+        Metric::Engine => match world.images.get(service) {
+            Some(Ok(image)) => Ok(image.size),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err(format!("the image of {service} is unknown")),
+        },
+        Metric::Layers => {
+            let image = search::layers(service, world)?;
+            let stopped = image.layers.iter().find_map(|layer| layer.unread.clone());
+            stopped.map_or(Ok(image.size().file_bytes), Err)
+        }
     }
+}
+
+fn is_same(baseline: &Result<ImageInfo, Blind>, service: &str, world: &World) -> bool {
+    let image = world.images.get(service).and_then(|image| image.as_ref().ok());
+    image.zip(baseline.as_ref().ok()).is_some_and(|(one, other)| one.id == other.id)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^53 bytes")]

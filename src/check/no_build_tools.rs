@@ -6,27 +6,22 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Finding;
-use crate::image::tools::{self, ToolClass, ToolFinding, ToolPolicy};
+use super::search::{self, Search};
+use crate::image::tools::{self, ToolClass, ToolFinding, ToolPolicy, ToolReport};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::check::NoBuildTools;
-use crate::verdict::Verdict;
 use crate::world::World;
 
 const EXPECTED: &str = "no layer of the image holds build tools";
-/// How many findings a message names.
-const SHOWN: usize = 12;
+/// How many findings the evidence holds.
+const KEPT: usize = 100;
 
 pub(super) fn judge(check: &NoBuildTools, service: &str, world: &World) -> Finding {
-    let image = match world.layers.get(service) {
-        Some(Ok(image)) => image,
-        Some(Err(why)) => return Finding::could_not_observe(EXPECTED, why.clone()),
-        None => return Finding::could_not_observe(EXPECTED, "the layers were not read"),
+    let image = match search::layers(service, world) {
+        Ok(image) => image,
+        Err(why) => return Finding::could_not_observe(EXPECTED, why),
     };
     let reference = image.references.first().unwrap_or(&image.id);
-    let reproduce = format!(
-        "docker save {reference} | tar x --to-command='tar t 2>/dev/null' --wildcards '*layer.tar' \
-         | grep -E '/(gcc|cc1|make|ld|as|git|pip)[^/]*$'"
-    );
     let policy = ToolPolicy {
         allowed: check.allowed.iter().map(|name| name.value.clone()).collect(),
         ..ToolPolicy::default()
@@ -36,53 +31,42 @@ pub(super) fn judge(check: &NoBuildTools, service: &str, world: &World) -> Findi
         Vantage::Image,
         format!("tools in {} layers of {reference}", image.layers.len()),
         json!({
-            "findings": report.findings.iter().take(100).collect::<Vec<_>>(),
-            "found": report.findings.len(),
-            "unread": report.unread,
+            "findings": report.findings.iter().take(KEPT).collect::<Vec<_>>(),
+            "found": found(&report),
+            "allowed_but_not_there": report.unmatched,
+            "unread": report.unread.iter().take(KEPT).collect::<Vec<_>>(),
             "layers": image.layers.iter().map(|layer| json!([layer.facts.diff_id, layer.facts.files])).collect::<Vec<_>>(),
         }),
     ));
-    let finding = |verdict, text: String| {
-        Finding::new(verdict, EXPECTED, evidence.clone())
-            .observed(text.clone())
-            .message(text)
-            .reproduce(reproduce.clone())
-    };
-    if !report.findings.is_empty() {
-        // One place for each tool, compilers first: a package manager in twenty places must not
-        // hide that there is a compiler.
-        let mut tools: BTreeMap<(ToolClass, &str), &ToolFinding> = BTreeMap::new();
-        for finding in &report.findings {
-            tools.entry((finding.class, &finding.tool)).or_insert(finding);
-        }
-        let shown: Vec<String> =
-            tools.values().take(SHOWN).map(|finding| describe(finding)).collect();
-        let rest = match tools.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!("; and {more} more tools"),
-        };
-        let count = report.findings.len();
-        return finding(
-            Verdict::Broken,
-            format!("{}{rest}; {count} files in all", shown.join("; ")),
-        );
-    }
-    if !report.unread.is_empty() {
-        let text = format!("not everything could be looked into: {}", report.unread.join("; "));
-        return finding(Verdict::Inconclusive, text);
-    }
-    // An allowance that allows nothing hides what was once there, or a typing error. It belongs
-    // to a list for several services, so it is told and not judged.
-    let idle = if report.unmatched.is_empty() {
-        String::new()
-    } else {
-        format!("; allowed but not there: {}", report.unmatched.join(", "))
-    };
     let files: u64 = image.layers.iter().map(|layer| layer.facts.files).sum();
-    finding(
-        Verdict::Held,
-        format!("{files} files in {} layers, none a build tool{idle}", image.layers.len()),
-    )
+    let count = (found(&report) > 0).then(|| format!("{} files in all", found(&report)));
+    Search {
+        expected: EXPECTED.to_owned(),
+        evidence,
+        reproduce: format!(
+            "docker save {reference} | tar x --to-command='tar t 2>/dev/null' \
+             --wildcards '*layer.tar' | grep -E '/(gcc|cc1|make|ld|as|git|pip)[^/]*$'"
+        ),
+        wrong: by_tool(&report.findings).into_iter().map(describe).collect(),
+        held: Ok(format!("{files} files in {} layers, none a build tool", image.layers.len())),
+        notes: count.into_iter().chain(search::idle(&report.unmatched)).collect(),
+        unread: report.unread,
+    }
+    .judge()
+}
+
+fn found(report: &ToolReport) -> u64 {
+    report.findings.len() as u64 + report.dropped
+}
+
+/// One place for each tool, compilers first: a package manager in twenty places must not hide
+/// that there is a compiler.
+fn by_tool(findings: &[ToolFinding]) -> Vec<&ToolFinding> {
+    let mut tools: BTreeMap<(ToolClass, &str), &ToolFinding> = BTreeMap::new();
+    for finding in findings {
+        tools.entry((finding.class, &finding.tool)).or_insert(finding);
+    }
+    tools.into_values().collect()
 }
 
 fn describe(finding: &ToolFinding) -> String {

@@ -4,27 +4,22 @@
 use serde_json::json;
 
 use super::Finding;
+use super::search::{self, Search};
 use crate::image::secrets::{self, SecretFinding, SecretPlace};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::check::NoSecretsInImage;
-use crate::verdict::Verdict;
 use crate::world::World;
 
 const EXPECTED: &str = "no layer and no configuration of the image holds a secret";
-/// How many findings a message names.
-const SHOWN: usize = 8;
+/// How many findings the evidence holds.
+const KEPT: usize = 100;
 
 pub(super) fn judge(check: &NoSecretsInImage, service: &str, world: &World) -> Finding {
-    let image = match world.layers.get(service) {
-        Some(Ok(image)) => image,
-        Some(Err(why)) => return Finding::could_not_observe(EXPECTED, why.clone()),
-        None => return Finding::could_not_observe(EXPECTED, "the layers were not read"),
+    let image = match search::layers(service, world) {
+        Ok(image) => image,
+        Err(why) => return Finding::could_not_observe(EXPECTED, why),
     };
     let reference = image.references.first().unwrap_or(&image.id);
-    let reproduce = format!(
-        "docker history --no-trunc {reference}; docker image inspect {reference} \
-         --format '{{{{json .Config}}}}'; docker save {reference} | tar x -O | grep -aE 'PRIVATE KEY|AKIA'"
-    );
     let allowed: Vec<String> = check.allowed.iter().map(|path| path.value.clone()).collect();
     let report = match secrets::find(image, &allowed) {
         Ok(report) => report,
@@ -33,34 +28,28 @@ pub(super) fn judge(check: &NoSecretsInImage, service: &str, world: &World) -> F
     let evidence = Evidence::one(Observation::now(
         Vantage::Image,
         format!("secrets in {} layers and the configuration of {reference}", image.layers.len()),
-        json!(report),
+        json!({
+            "findings": report.findings.iter().take(KEPT).collect::<Vec<_>>(),
+            "found": report.findings.len() as u64 + report.dropped,
+            "allowed_but_not_there": report.unmatched,
+            "unread": report.unread.iter().take(KEPT).collect::<Vec<_>>(),
+        }),
     ));
-    let finding = |verdict, text: String| {
-        Finding::new(verdict, EXPECTED, evidence.clone())
-            .observed(text.clone())
-            .message(text)
-            .reproduce(reproduce.clone())
-    };
-    if !report.findings.is_empty() {
-        let shown: Vec<String> = report.findings.iter().take(SHOWN).map(describe).collect();
-        let more = report.findings.len().saturating_sub(SHOWN);
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return finding(Verdict::Broken, format!("{}{rest}", shown.join("; ")));
-    }
-    if !report.unread.is_empty() {
-        let text = format!("not everything could be looked into: {}", report.unread.join("; "));
-        return finding(Verdict::Inconclusive, text);
-    }
     let files: u64 = image.layers.iter().map(|layer| layer.facts.files).sum();
-    let idle = if report.unmatched.is_empty() {
-        String::new()
-    } else {
-        format!("; allowed but not there: {}", report.unmatched.join(", "))
-    };
-    finding(
-        Verdict::Held,
-        format!("{files} files in {} layers, no secret{idle}", image.layers.len()),
-    )
+    Search {
+        expected: EXPECTED.to_owned(),
+        evidence,
+        reproduce: format!(
+            "docker history --no-trunc {reference}; docker image inspect {reference} \
+             --format '{{{{json .Config}}}}'; docker save {reference} | tar x -O \
+             | grep -aE 'PRIVATE KEY|AKIA'"
+        ),
+        wrong: report.findings.iter().map(describe).collect(),
+        held: Ok(format!("{files} files in {} layers, no secret", image.layers.len())),
+        notes: search::idle(&report.unmatched).into_iter().collect(),
+        unread: report.unread,
+    }
+    .judge()
 }
 
 fn describe(finding: &SecretFinding) -> String {
@@ -69,7 +58,10 @@ fn describe(finding: &SecretFinding) -> String {
             format!(" in layer {layer}, hidden by layer {hidden}")
         }
         SecretPlace::File { layer, .. } => format!(" in layer {layer}"),
-        _ => String::new(),
+        SecretPlace::Env(_)
+        | SecretPlace::Label(_)
+        | SecretPlace::History(_)
+        | SecretPlace::Command(_) => String::new(),
     };
     format!("{} at {}{layer}: {}", finding.rule, finding.place.name(), finding.snippet)
 }

@@ -5,18 +5,15 @@
 use serde_json::json;
 
 use super::Finding;
+use super::search::{self, Search};
 use crate::image::Image;
 use crate::image::dependencies::Declared;
 use crate::image::dependencies::closure::{self, ClosureReport};
 use crate::image::dependencies::context::{self, SourceReport};
-use crate::image::dependencies::dockerfile::{self, InstallReport};
+use crate::image::dependencies::dockerfile::{self, InstallFinding, InstallKind, InstallReport};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::check::SingleDependencySource;
-use crate::verdict::Verdict;
 use crate::world::{Blind, Source, World};
-
-/// How many findings a message names.
-const SHOWN: usize = 8;
 
 pub(super) fn judge(check: &SingleDependencySource, service: &str, world: &World) -> Finding {
     let file = check.file.value.as_str();
@@ -32,10 +29,9 @@ pub(super) fn judge(check: &SingleDependencySource, service: &str, world: &World
     let declared = source
         .files
         .get(file)
-        .cloned()
-        .flatten()
         .ok_or_else(|| format!("{file} is not in the build context"))
-        .and_then(|text| Declared::from_pyproject(&text).map_err(|error| error.to_string()));
+        .and_then(|text| text.as_ref().ok_or_else(|| format!("{file} was not read")))
+        .and_then(|text| Declared::from_pyproject(text).map_err(|error| error.to_string()));
     let project = declared.as_ref().ok().and_then(|declared| declared.project.clone());
     let installs =
         dockerfile::installs(&source.dockerfile, file, project.as_deref(), &context.locks);
@@ -50,38 +46,28 @@ pub(super) fn judge(check: &SingleDependencySource, service: &str, world: &World
         format!("what is installed in the image of {service}, against {file}"),
         json!(closure),
     ));
-    let finding = |verdict, text: String| {
-        Finding::new(verdict, expected.clone(), evidence.clone())
-            .observed(text.clone())
-            .message(text)
-            .reproduce(format!(
-                "cd {} && ls; grep -nE 'pip|COPY' Dockerfile; docker run --rm --entrypoint sh {} \
-                 -c 'find / -name \"*.dist-info\" -maxdepth 8'",
-                source.folder,
-                image.references.first().unwrap_or(&image.id)
-            ))
-    };
-    let wrong = faults(&context, &installs, declared.as_ref().ok(), closure.as_ref());
-    if !wrong.is_empty() {
-        let more = wrong.len().saturating_sub(SHOWN);
-        let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let shown = wrong.into_iter().take(SHOWN).collect::<Vec<_>>().join("; ");
-        return finding(Verdict::Broken, format!("{shown}{rest}"));
+    let unread = unread(&context, &installs, declared.as_ref(), closure.as_ref());
+    let explained = closure.as_ref().map_or(0, |closure| closure.explained);
+    Search {
+        reproduce: format!(
+            "cd {} && ls; grep -nE 'pip|COPY' Dockerfile; docker run --rm --entrypoint sh {} \
+             -c 'find / -name \"*.dist-info\" -maxdepth 8'",
+            source.folder,
+            image.references.first().unwrap_or(&image.id)
+        ),
+        wrong: faults(&context, &installs, declared.as_ref().ok(), closure.as_ref()),
+        unread,
+        held: if explained > 0 {
+            let all = "distributions in the image, all follow from";
+            Ok(format!("{explained} {all} {file}; no other source"))
+        } else {
+            Err(format!("the image holds no Python distribution that follows from {file}"))
+        },
+        notes: Vec::new(),
+        expected,
+        evidence,
     }
-    let unread = unread(&context, declared.as_ref(), closure.as_ref());
-    if !unread.is_empty() {
-        let text = format!("not everything could be looked at: {}", unread.join("; "));
-        return finding(Verdict::Inconclusive, text);
-    }
-    let explained = closure.map_or(0, |closure| closure.explained);
-    if explained == 0 {
-        let text = format!("the image holds no Python distribution that follows from {file}");
-        return finding(Verdict::Inconclusive, text);
-    }
-    finding(
-        Verdict::Held,
-        format!("{explained} distributions in the image, all follow from {file}; no other source"),
-    )
+    .judge()
 }
 
 fn look<'w>(service: &str, world: &'w World) -> Result<(&'w Source, &'w Image), Blind> {
@@ -90,10 +76,7 @@ fn look<'w>(service: &str, world: &'w World) -> Result<(&'w Source, &'w Image), 
         Some(source) => source.as_ref().map_err(Clone::clone)?,
         None => return unknown(),
     };
-    match world.layers.get(service) {
-        Some(image) => Ok((source, image.as_ref().map_err(Clone::clone)?)),
-        None => Err("the layers were not read".to_owned()),
-    }
+    Ok((source, search::layers(service, world)?))
 }
 
 fn faults(
@@ -107,12 +90,7 @@ fn faults(
         .iter()
         .map(|finding| format!("{}: {}", finding.path, finding.why))
         .collect();
-    faults.extend(
-        installs
-            .findings
-            .iter()
-            .map(|finding| format!("Dockerfile:{}: {}", finding.line, finding.argument)),
-    );
+    faults.extend(installs.findings.iter().filter(|one| !is_unreadable(one)).map(describe));
     faults.extend(declared.into_iter().flat_map(|declared| declared.elsewhere.clone()));
     if let Some(closure) = closure {
         let unexplained = closure.unexplained.iter();
@@ -129,16 +107,25 @@ fn faults(
     faults
 }
 
+/// Whether only the build knows what is installed: it may be what follows from the file.
+fn is_unreadable(finding: &InstallFinding) -> bool {
+    finding.kind == InstallKind::Unreadable
+}
+
+fn describe(finding: &InstallFinding) -> String {
+    format!("Dockerfile:{}: {}", finding.line, finding.argument)
+}
+
 fn unread(
     context: &SourceReport,
+    installs: &InstallReport,
     declared: Result<&Declared, &String>,
     closure: Option<&ClosureReport>,
 ) -> Vec<String> {
     let mut unread = context.unread.clone();
-    match declared {
-        Ok(declared) => unread.extend(declared.unread.clone()),
-        Err(why) => unread.push(why.clone()),
-    }
+    unread.extend(installs.findings.iter().filter(|one| is_unreadable(one)).map(describe));
+    // What could not be parsed of the declaration is in the closure's list.
+    unread.extend(declared.err().cloned());
     unread.extend(closure.into_iter().flat_map(|closure| closure.unread.clone()));
     unread
 }

@@ -4,7 +4,8 @@
 //! `<id>/layer.tar`, some of them links to others) and the OCI layout of later ones (`index.json`,
 //! `blobs/sha256`). A layer may come before the manifest that names it, so every file that can be
 //! a layer is scanned as it passes, and the images are put together at the end. Nothing is
-//! unpacked, and memory is bounded by [`Limits`].
+//! unpacked, and memory is bounded by [`Limits`]. A layer on which a bound was reached is part of
+//! its image and says so; what is wrong with one image says nothing about the others.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -14,6 +15,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::image::config::ImageConfig;
 use crate::image::error::{ImageError, Problem};
+use crate::image::inflate::Compressed;
 use crate::image::layer::scanner::{LayerScanner, Scanned};
 use crate::image::limits::Limits;
 use crate::image::manifest::{self, Parts};
@@ -43,14 +45,27 @@ pub struct ScanOptions {
     pub literals: Vec<Literal>,
 }
 
+/// An image that an archive names.
+#[derive(Debug)]
+pub struct Saved {
+    /// The names it goes by; empty for one that was saved by its id.
+    pub references: Vec<String>,
+    /// The file of the archive that holds its configuration.
+    pub config: String,
+    /// The image, or why nothing can be said of it.
+    pub image: Result<Image, ImageError>,
+}
+
 /// Reads the images in an archive. An error means that nothing can be said of any of them.
-pub fn scan(stream: impl Read, options: &ScanOptions) -> Result<Vec<Image>, ImageError> {
+pub fn scan(stream: impl Read, options: &ScanOptions) -> Result<Vec<Saved>, ImageError> {
     let literals = Literals::new(&options.literals)?;
     let mut archive = Archive {
         limits: options.limits,
         scanner: LayerScanner::new(options.limits, &literals)?,
         left: options.limits.total_bytes,
         documents: BTreeMap::new(),
+        too_large: BTreeMap::new(),
+        left_for_documents: options.limits.total_json_bytes,
         layers: BTreeMap::new(),
         links: BTreeMap::new(),
     };
@@ -60,8 +75,19 @@ pub fn scan(stream: impl Read, options: &ScanOptions) -> Result<Vec<Image>, Imag
     while let Some(entry) = tar.next_entry().map_err(|problem| problem.at("the archive"))? {
         archive.entry(&entry, tar.data())?;
     }
-    let parts = manifest::images(&archive.documents)?;
-    parts.iter().map(|parts| archive.image(parts, &literals)).collect()
+    for document in [manifest::DOCKER, manifest::OCI] {
+        if let Some(limit) = archive.too_large.get(document) {
+            return Err(too_large(document, *limit));
+        }
+    }
+    let parts = manifest::images(&archive.documents)?.into_iter();
+    Ok(parts
+        .map(|parts| Saved {
+            image: archive.image(&parts, &literals),
+            references: parts.references,
+            config: parts.config,
+        })
+        .collect())
 }
 
 /// What was read of the archive so far.
@@ -71,9 +97,13 @@ struct Archive<'a> {
     /// Bytes of layers that may still be read.
     left: u64,
     documents: BTreeMap<String, Vec<u8>>,
-    /// Every file that looks like a layer, or why it could not be read. Only the layers that a
-    /// manifest names matter in the end.
-    layers: BTreeMap<String, Result<Arc<Layer>, ImageError>>,
+    /// Documents that were not read, with the bound that they passed, in bytes.
+    too_large: BTreeMap<String, u64>,
+    /// Bytes of documents that may still be read.
+    left_for_documents: u64,
+    /// Every file that looks like a layer. Only the layers that a manifest names matter in the
+    /// end.
+    layers: BTreeMap<String, Arc<Layer>>,
     links: BTreeMap<String, String>,
 }
 
@@ -106,27 +136,34 @@ impl Archive<'_> {
             Form::Json => return self.document(entry, whole),
             Form::Tar => self.scanner.scan(whole, self.layer_limit()),
             Form::Gzip => {
-                let decoder = BufReader::with_capacity(BUFFER, MultiGzDecoder::new(whole));
-                self.scanner.scan(decoder, self.layer_limit())
+                let decoder = Compressed::new(whole).bound(&self.limits, |data| {
+                    Ok(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(data)))
+                });
+                self.inflated(decoder)
             }
-            Form::Zstd => zstd_decoder(whole)
-                .map_err(Problem::from)
-                .and_then(|decoder| self.scanner.scan(decoder, self.layer_limit())),
-        };
-        let layer = match scanned {
-            Ok(Scanned { facts, literal_hits }) => {
-                self.left = self.left.saturating_sub(facts.tar_bytes);
-                Ok(Arc::new(Layer { facts, literal_hits }))
+            Form::Zstd => {
+                let decoder = Compressed::new(whole).bound(&self.limits, zstd_decoder);
+                self.inflated(decoder)
             }
-            Err(problem) => match problem.at(place) {
-                // A file that is no layer after all does not matter unless a manifest names it.
-                error @ ImageError::Malformed { .. } => Err(error),
-                // A bomb and a broken stream do.
-                error => return Err(error),
-            },
         };
-        self.layers.insert(place.clone(), layer);
+        let Scanned { facts, literal_hits, stopped } = scanned;
+        self.left = self.left.saturating_sub(facts.tar_bytes);
+        let unread = match stopped.map(|problem| problem.at(place)) {
+            // The stream is broken, and with it all that was to come.
+            Some(error @ ImageError::Read { .. }) => return Err(error),
+            // A file that is no layer after all does not matter unless a manifest names it.
+            Some(error) => Some(error.to_string()),
+            None => None,
+        };
+        self.layers.insert(place.clone(), Arc::new(Layer { facts, literal_hits, unread }));
         Ok(())
+    }
+
+    fn inflated(&mut self, decoder: io::Result<impl BufRead>) -> Scanned {
+        match decoder {
+            Ok(decoder) => self.scanner.scan(decoder, self.layer_limit()),
+            Err(error) => Scanned { stopped: Some(error.into()), ..Scanned::default() },
+        }
     }
 
     fn layer_limit(&self) -> u64 {
@@ -151,13 +188,17 @@ impl Archive<'_> {
 
     fn document(&mut self, entry: &Entry, data: impl Read) -> Result<(), ImageError> {
         let place = &entry.path;
-        let too_large = |limit, unit| ImageError::TooLarge { place: place.clone(), limit, unit };
-        if entry.size > self.limits.json_bytes {
-            return Err(too_large(self.limits.json_bytes, "bytes of JSON"));
+        // Engines before 25 put the configuration of a Docker of 2015 beside every layer.
+        if path::name(place) == "json" {
+            return Ok(());
         }
-        if self.documents.len() >= self.limits.json_documents {
-            return Err(too_large(self.limits.json_documents as u64, "JSON documents"));
+        let limit = self.limits.json_bytes.min(self.left_for_documents);
+        if entry.size > limit {
+            // Which image this is part of is not known yet.
+            self.too_large.insert(place.clone(), limit);
+            return Ok(());
         }
+        self.left_for_documents -= entry.size;
         let mut text = Vec::new();
         data.take(entry.size)
             .read_to_end(&mut text)
@@ -167,7 +208,11 @@ impl Archive<'_> {
     }
 
     fn image(&self, parts: &Parts, literals: &Literals) -> Result<Image, ImageError> {
-        let text = self.documents.get(self.followed(&parts.config)).ok_or_else(|| {
+        let path = self.followed(&parts.config);
+        let text = self.documents.get(path).ok_or_else(|| {
+            if let Some(limit) = self.too_large.get(path) {
+                return too_large(path, *limit);
+            }
             let place = manifest::DOCKER.to_owned();
             ImageError::Missing { place, missing: parts.config.clone() }
         })?;
@@ -180,9 +225,23 @@ impl Archive<'_> {
                 parts.layers.len()
             )));
         }
+        if parts.layers.len() > self.limits.layers {
+            return Err(ImageError::TooLarge {
+                place: parts.config.clone(),
+                limit: self.limits.layers as u64,
+                unit: "layers",
+            });
+        }
         let mut layers = Vec::new();
         for (path, expected) in parts.layers.iter().zip(&config.diff_ids) {
             let layer = self.layer(path, &parts.config)?;
+            if layer.unread.is_some() {
+                // Nobody can tell the digest of what was not read to its end.
+                let mut named = Layer::clone(&layer);
+                named.facts.diff_id.clone_from(expected);
+                layers.push(Arc::new(named));
+                continue;
+            }
             if layer.facts.diff_id != *expected {
                 return Err(ImageError::Malformed {
                     place: path.clone(),
@@ -208,20 +267,10 @@ impl Archive<'_> {
     }
 
     fn layer(&self, path: &str, config: &str) -> Result<Arc<Layer>, ImageError> {
-        match self.layers.get(self.followed(path)) {
-            Some(Ok(layer)) => Ok(Arc::clone(layer)),
-            Some(Err(error)) => Err(ImageError::Malformed {
-                place: path.to_owned(),
-                problem: match error {
-                    ImageError::Malformed { problem, .. } => problem.clone(),
-                    other => other.to_string(),
-                },
-            }),
-            None => Err(ImageError::Missing {
-                place: format!("the manifest of {config}"),
-                missing: path.to_owned(),
-            }),
-        }
+        self.layers.get(self.followed(path)).cloned().ok_or_else(|| ImageError::Missing {
+            place: format!("the manifest of {config}"),
+            missing: path.to_owned(),
+        })
     }
 
     /// The file that a path leads to.
@@ -256,8 +305,15 @@ impl Form {
     }
 }
 
+fn too_large(document: &str, limit: u64) -> ImageError {
+    ImageError::TooLarge { place: document.to_owned(), limit, unit: "bytes of JSON" }
+}
+
 fn zstd_decoder(data: impl BufRead) -> io::Result<impl BufRead> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(data)?;
     decoder.window_log_max(ZSTD_WINDOW_LOG)?;
     Ok(BufReader::with_capacity(BUFFER, decoder))
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::image::{Image, Layer, meter};
 const SCHEMA: &str = "stackproof.layer-facts/1";
 /// Counts changes of the scanner's code that its tables do not show. Raise it with every change
 /// that alters the facts of some layer.
-const CODE: u32 = 1;
+const CODE: u32 = 2;
 /// The longest entry that is read, in bytes.
 const MAX_ENTRY: u64 = 64 << 20;
 
@@ -102,9 +102,10 @@ impl FactsCache {
         Ok(())
     }
 
-    /// Keeps the facts of every layer of an image.
+    /// Keeps the facts of every layer of an image that was read to its end.
     pub fn put_image(&self, image: &Image) -> io::Result<()> {
-        image.layers.iter().try_for_each(|layer| self.put(&layer.facts))
+        let whole = image.layers.iter().filter(|layer| layer.unread.is_none());
+        whole.into_iter().try_for_each(|layer| self.put(&layer.facts))
     }
 
     /// The image without its archive, from its configuration as the engine's API gives it: only if
@@ -113,7 +114,7 @@ impl FactsCache {
     pub fn image(&self, references: &[String], id: &str, config: ImageConfig) -> Option<Image> {
         let layers = config.diff_ids.iter().map(|diff_id| {
             let facts = self.get(diff_id)?;
-            Some(Arc::new(Layer { facts, literal_hits: Vec::new() }))
+            Some(Arc::new(Layer { facts, ..Layer::default() }))
         });
         Some(Image {
             references: references.to_vec(),

@@ -72,6 +72,17 @@ impl Distribution {
         path::name(folder).trim_start_matches('_').starts_with("vendor") || is_below_site(folder)
     }
 
+    /// What it takes of memory, in bytes, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        /// What a text takes beside its characters.
+        const TEXT: usize = 48;
+        let lists = self.metadata.iter().flat_map(|one| one.requires.iter().chain(&one.extras));
+        let tops = self.tops.iter().flatten();
+        size_of::<Distribution>()
+            + self.path.len()
+            + lists.chain(tops).map(|text| text.len() + TEXT).sum::<usize>()
+    }
+
     /// Takes over what `upper`, the same folder in a later layer, says anew.
     pub(crate) fn overlay(&mut self, upper: &Distribution) {
         let Distribution { path: _, metadata, installer, direct_url, tops } = upper;
@@ -81,8 +92,9 @@ impl Distribution {
         overlay(&mut self.tops, tops);
     }
 
-    /// Reads one of its files. What cannot be read leaves the field as it was.
-    pub(crate) fn read(&mut self, file: MetadataFile, text: &[u8]) {
+    /// Reads one of its files. What cannot be read leaves the field as it was. `false` where the
+    /// file lists more than is kept.
+    pub(crate) fn read(&mut self, file: MetadataFile, text: &[u8]) -> bool {
         let text = String::from_utf8_lossy(text);
         match file {
             MetadataFile::Metadata => {
@@ -113,6 +125,7 @@ impl Distribution {
             }
             MetadataFile::DirectUrl => self.direct_url = DirectUrl::parse(&text),
         }
+        self.tops.as_ref().is_none_or(|tops| tops.len() < MAX_TOPS)
     }
 }
 

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::Layer;
 use crate::image::distribution::Distribution;
 use crate::image::packages::PackageDatabase;
 use crate::image::secrets::SecretHit;
 use crate::image::tools::ToolHit;
 
+mod progress;
 pub(crate) mod scanner;
 pub(crate) mod window;
 
@@ -51,9 +53,9 @@ pub struct LayerFacts {
     pub passwd: Option<String>,
     /// `/etc/group`, where the layer holds it.
     pub group: Option<String>,
-    /// Paths of lower layers that this one removes.
+    /// Paths of lower layers that this one removes, sorted.
     pub whiteouts: Hits<String>,
-    /// Folders of lower layers of which nothing shows through.
+    /// Folders of lower layers of which nothing shows through, sorted.
     pub opaque: Hits<String>,
     /// What could not be looked into.
     pub unread: Hits<Unread>,
@@ -132,6 +134,8 @@ pub enum UnreadReason {
     Packed,
     /// A package database in a format that is not read here.
     ForeignDatabase,
+    /// It lists more than is kept of one layer.
+    TooMany,
 }
 
 impl UnreadReason {
@@ -144,6 +148,7 @@ impl UnreadReason {
             UnreadReason::Sparse => "sparse file",
             UnreadReason::Packed => "packed program",
             UnreadReason::ForeignDatabase => "package database that is not read here",
+            UnreadReason::TooMany => "lists more than is kept of a layer",
         }
     }
 
@@ -154,7 +159,8 @@ impl UnreadReason {
             UnreadReason::Packed
             | UnreadReason::Sparse
             | UnreadReason::ForeignDatabase
-            | UnreadReason::MetadataTooLong => true,
+            | UnreadReason::MetadataTooLong
+            | UnreadReason::TooMany => true,
             UnreadReason::TextTooLong => false,
         }
     }
@@ -166,7 +172,8 @@ impl UnreadReason {
             UnreadReason::TextTooLong | UnreadReason::Sparse => true,
             UnreadReason::Packed
             | UnreadReason::ForeignDatabase
-            | UnreadReason::MetadataTooLong => false,
+            | UnreadReason::MetadataTooLong
+            | UnreadReason::TooMany => false,
         }
     }
 
@@ -174,10 +181,24 @@ impl UnreadReason {
     #[must_use]
     pub fn hides_dists(self) -> bool {
         match self {
-            UnreadReason::MetadataTooLong | UnreadReason::Sparse => true,
+            UnreadReason::MetadataTooLong | UnreadReason::Sparse | UnreadReason::TooMany => true,
             UnreadReason::TextTooLong | UnreadReason::Packed | UnreadReason::ForeignDatabase => {
                 false
             }
         }
+    }
+}
+
+impl Layer {
+    /// What of the layer could not be looked into, as far as its reason `hides` what is asked for:
+    /// a phrase each. `at` is the layer's index, the lowest being 0.
+    pub(crate) fn unread(&self, at: usize, hides: fn(UnreadReason) -> bool) -> Vec<String> {
+        let Hits { kept, dropped } = &self.facts.unread;
+        let stopped = self.unread.iter().map(|why| format!("layer {at}, from where {why}"));
+        let files = kept.iter().filter(|one| hides(one.reason));
+        let files = files.map(|one| format!("layer {at}: /{}: {}", one.path, one.reason.word()));
+        // Nobody knows why those were not read that are only counted.
+        let further = (*dropped > 0).then(|| format!("layer {at}: {dropped} further files"));
+        stopped.chain(files).chain(further).collect()
     }
 }

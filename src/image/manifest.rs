@@ -13,6 +13,13 @@ pub(crate) const DOCKER: &str = "manifest.json";
 pub(crate) const OCI: &str = "index.json";
 /// How deep an index may hold an index.
 const MAX_DEPTH: usize = 4;
+/// How many entries of indexes are followed: an index can name another one as often as it likes.
+const MAX_FOLLOWED: usize = 1_000;
+/// How many images one archive may hold.
+const MAX_IMAGES: usize = 1_000;
+/// The longest name of an image, in characters: a registry's host name has up to 255, a repository
+/// 255 and a tag 128 (distribution/reference).
+const MAX_NAME: usize = 640;
 
 /// An image by the names of its files in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +87,9 @@ impl Descriptor {
 pub(crate) fn images(documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Parts>, ImageError> {
     if let Some(text) = documents.get(DOCKER) {
         let manifests: Vec<DockerManifest> = parse(DOCKER, text)?;
+        if manifests.len() > MAX_IMAGES {
+            return Err(too_many(DOCKER, MAX_IMAGES, "images"));
+        }
         return manifests.into_iter().map(of_docker).collect();
     }
     let Some(text) = documents.get(OCI) else {
@@ -88,9 +98,13 @@ pub(crate) fn images(documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Parts>
             problem: format!("it holds neither {DOCKER} nor {OCI}"),
         });
     };
-    let mut found = Vec::new();
-    walk(documents, OCI, &parse(OCI, text)?, &[], 0, &mut found)?;
-    Ok(found)
+    let mut walk = Walk { documents, followed: 0, found: Vec::new() };
+    walk.document(OCI, &parse(OCI, text)?, &[], 0)?;
+    Ok(walk.found)
+}
+
+fn too_many(place: &str, limit: usize, unit: &'static str) -> ImageError {
+    ImageError::TooLarge { place: place.to_owned(), limit: limit as u64, unit }
 }
 
 /// Parses a JSON document of the archive.
@@ -106,58 +120,130 @@ fn of_docker(manifest: DockerManifest) -> Result<Parts, ImageError> {
         crate::image::path::normalise(path.as_bytes()).map_err(|problem| problem.at(DOCKER))
     };
     Ok(Parts {
-        references: manifest.repo_tags.unwrap_or_default(),
+        references: manifest.repo_tags.into_iter().flatten().filter(|one| is_name(one)).collect(),
         config: normalised(&manifest.config)?,
         layers: manifest.layers.iter().flatten().map(normalised).collect::<Result<_, _>>()?,
     })
 }
 
-fn walk(
-    documents: &BTreeMap<String, Vec<u8>>,
-    place: &str,
-    document: &OciDocument,
-    references: &[String],
-    depth: usize,
-    found: &mut Vec<Parts>,
-) -> Result<(), ImageError> {
-    if depth > MAX_DEPTH {
-        return Err(ImageError::TooLarge {
-            place: place.to_owned(),
-            limit: MAX_DEPTH as u64,
-            unit: "indexes inside one another",
-        });
-    }
-    if let Some(config) = &document.config {
-        let paths = document.layers.iter().map(|layer| layer.path(place));
-        found.push(Parts {
-            references: references.to_vec(),
-            config: config.path(place)?,
-            layers: paths.collect::<Result<_, _>>()?,
-        });
-        return Ok(());
-    }
-    let mut absent = None;
-    let before = found.len();
-    for descriptor in document.manifests.iter().filter(|one| !one.is_attestation()) {
-        let path = descriptor.path(place)?;
-        let Some(text) = documents.get(&path) else {
-            // An index of several platforms names images that the engine never fetched.
-            absent = Some(format!("{path} ({})", descriptor.media_type));
-            continue;
-        };
-        let mut names = references.to_vec();
-        names.extend(
-            ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
-                .iter()
-                .find_map(|key| descriptor.annotation(key))
-                .cloned(),
-        );
-        walk(documents, &path, &parse(&path, text)?, &names, depth + 1, found)?;
-    }
-    match absent {
-        Some(missing) if found.len() == before => {
-            Err(ImageError::Missing { place: place.to_owned(), missing })
+fn is_name(name: &str) -> bool {
+    name.len() <= MAX_NAME
+}
+
+/// A walk through the indexes of an OCI layout.
+struct Walk<'a> {
+    documents: &'a BTreeMap<String, Vec<u8>>,
+    followed: usize,
+    found: Vec<Parts>,
+}
+
+impl Walk<'_> {
+    fn document(
+        &mut self,
+        place: &str,
+        document: &OciDocument,
+        references: &[String],
+        depth: usize,
+    ) -> Result<(), ImageError> {
+        if depth > MAX_DEPTH {
+            return Err(too_many(place, MAX_DEPTH, "indexes inside one another"));
         }
-        _ => Ok(()),
+        if let Some(config) = &document.config {
+            if self.found.len() == MAX_IMAGES {
+                return Err(too_many(place, MAX_IMAGES, "images"));
+            }
+            let paths = document.layers.iter().map(|layer| layer.path(place));
+            self.found.push(Parts {
+                references: references.to_vec(),
+                config: config.path(place)?,
+                layers: paths.collect::<Result<_, _>>()?,
+            });
+            return Ok(());
+        }
+        let mut absent = None;
+        let before = self.found.len();
+        for descriptor in document.manifests.iter().filter(|one| !one.is_attestation()) {
+            let path = descriptor.path(place)?;
+            let Some(text) = self.documents.get(&path) else {
+                // An index of several platforms names images that the engine never fetched.
+                absent = Some(format!("{path} ({})", descriptor.media_type));
+                continue;
+            };
+            self.followed += 1;
+            if self.followed > MAX_FOLLOWED {
+                return Err(too_many(place, MAX_FOLLOWED, "entries of indexes"));
+            }
+            let mut names = references.to_vec();
+            names.extend(
+                ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
+                    .iter()
+                    .find_map(|key| descriptor.annotation(key))
+                    .filter(|name| is_name(name))
+                    .cloned(),
+            );
+            self.document(&path, &parse(&path, text)?, &names, depth + 1)?;
+        }
+        match absent {
+            Some(missing) if self.found.len() == before => {
+                Err(ImageError::Missing { place: place.to_owned(), missing })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn digest(at: usize) -> String {
+        format!("sha256:{at:064x}")
+    }
+
+    /// An OCI layout whose blobs are these, the index naming the first.
+    fn layout(blobs: &[Value]) -> BTreeMap<String, Vec<u8>> {
+        let blobs = blobs.iter().enumerate();
+        let blobs =
+            blobs.map(|(at, blob)| (format!("blobs/sha256/{at:064x}"), blob.to_string().into()));
+        let index = json!({"manifests": [{"digest": digest(0)}]}).to_string();
+        blobs.chain([(OCI.to_owned(), index.into())]).collect()
+    }
+
+    fn image() -> Value {
+        json!({"config": {"digest": digest(99)}, "layers": []})
+    }
+
+    #[test]
+    fn an_image_in_an_index_is_found() {
+        let index = json!({"manifests": [{"digest": digest(1)}, {"digest": digest(55)}]});
+        let found = images(&layout(&[index, image()])).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].config, format!("blobs/sha256/{:064x}", 99));
+    }
+
+    #[test]
+    fn an_index_that_holds_itself_is_given_up() {
+        let index = json!({"manifests": [{"digest": digest(0)}]});
+        let error = images(&layout(&[index])).unwrap_err().to_string();
+        assert!(error.ends_with("more than 4 indexes inside one another"), "{error}");
+    }
+
+    #[test]
+    fn indexes_that_name_one_another_a_hundred_times_are_given_up() {
+        let wide = |at: usize| json!({"manifests": vec![json!({"digest": digest(at)}); 100]});
+        let last = json!({"manifests": []});
+        let error = images(&layout(&[wide(1), wide(2), wide(3), last])).unwrap_err().to_string();
+        assert!(error.ends_with("more than 1000 entries of indexes"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_no_registry_takes_is_left_out() {
+        let manifest = json!([
+            {"Config": "a.json", "RepoTags": ["a:b", "x".repeat(MAX_NAME + 1)], "Layers": []}
+        ]);
+        let documents = [(DOCKER.to_owned(), manifest.to_string().into_bytes())];
+        assert_eq!(images(&documents.into()).unwrap()[0].references, ["a:b"]);
     }
 }

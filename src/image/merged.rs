@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::distribution::Distribution;
 use crate::image::packages::PackageDatabase;
-use crate::image::path::{is_within, name, parent};
+use crate::image::path::{ancestors, name, parent};
 use crate::image::{Image, Layer};
 
 /// What shows through all layers.
@@ -93,6 +93,10 @@ impl Merged {
 
 fn hides(layer: &Layer, path: &str) -> bool {
     let facts = &layer.facts;
-    facts.whiteouts.kept.iter().any(|hidden| is_within(path, hidden))
-        || facts.opaque.kept.iter().any(|folder| path != folder && is_within(path, folder))
+    // Both lists are sorted: one layer can hide tens of thousands of paths, and each of them is
+    // asked of every file below.
+    let holds =
+        |list: &[String], path: &str| list.binary_search_by(|one| one.as_str().cmp(path)).is_ok();
+    ancestors(path).any(|one| holds(&facts.whiteouts.kept, one))
+        || ancestors(path).skip(1).any(|folder| holds(&facts.opaque.kept, folder))
 }

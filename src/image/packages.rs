@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::limits::PACKAGES;
 use crate::image::path;
 
 /// Who keeps a database.
@@ -26,8 +27,17 @@ pub struct PackageDatabase {
     pub packages: Vec<Package>,
 }
 
+impl PackageDatabase {
+    /// What it takes of memory, in bytes, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = |one: &Package| one.name.len() + one.version.len() + one.status.len();
+        self.path.len()
+            + self.packages.iter().map(|one| texts(one) + size_of::<Package>()).sum::<usize>()
+    }
+}
+
 /// One entry of a package database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
     /// The name.
@@ -71,8 +81,9 @@ pub(crate) fn is_foreign_database(entry_path: &str) -> bool {
     }) || entry_path.starts_with("var/lib/pacman/local/") && entry_path.ends_with("/desc")
 }
 
-/// Reads a database. Paragraphs without a name are passed over.
-pub(crate) fn parse(manager: PackageManagerKind, text: &[u8]) -> Vec<Package> {
+/// Reads a database. Paragraphs without a name are passed over. `None` where there are more
+/// packages than a distribution has.
+pub(crate) fn parse(manager: PackageManagerKind, text: &[u8]) -> Option<Vec<Package>> {
     let (name, version, status) = match manager {
         PackageManagerKind::Dpkg => ("Package:", "Version:", "Status:"),
         PackageManagerKind::Apk => ("P:", "V:", "\0"),
@@ -83,6 +94,9 @@ pub(crate) fn parse(manager: PackageManagerKind, text: &[u8]) -> Vec<Package> {
     for line in text.lines().chain([""]) {
         if line.is_empty() {
             packages.extend(package.take().filter(|package| !package.name.is_empty()));
+            if packages.len() > PACKAGES {
+                return None;
+            }
             continue;
         }
         let package = package.get_or_insert_with(|| Package {
@@ -99,7 +113,7 @@ pub(crate) fn parse(manager: PackageManagerKind, text: &[u8]) -> Vec<Package> {
             package.status = bounded(value);
         }
     }
-    packages
+    Some(packages)
 }
 
 /// The folders and metadata of Python packages in a dpkg file list: what Debian itself put below
@@ -128,7 +142,7 @@ mod tests {
         let text = b"Package: gcc-12\nStatus: install ok installed\nVersion: 12.2.0-14\n\
             Description: compiler\n Package: not this one\n\n\
             Package: make\nStatus: deinstall ok config-files\nVersion: 4.3\n";
-        let packages = parse(PackageManagerKind::Dpkg, text);
+        let packages = parse(PackageManagerKind::Dpkg, text).unwrap();
         assert_eq!(packages.len(), 2);
         assert_eq!(
             (packages[0].name.as_str(), packages[0].version.as_str()),
@@ -140,10 +154,18 @@ mod tests {
 
     #[test]
     fn an_apk_database_is_read_and_counts_as_installed() {
-        let packages = parse(PackageManagerKind::Apk, b"C:Q1\nP:gcc\nV:13.2-r0\n\nP:musl\nV:1\n\n");
+        let text = b"C:Q1\nP:gcc\nV:13.2-r0\n\nP:musl\nV:1\n\n";
+        let packages = parse(PackageManagerKind::Apk, text).unwrap();
         assert_eq!(packages.len(), 2);
         assert!(packages.iter().all(Package::is_installed));
         assert_eq!(packages[0].name, "gcc");
+    }
+
+    #[test]
+    fn a_database_of_more_packages_than_there_are_is_not_read() {
+        let text = "P:a\n\n".repeat(PACKAGES);
+        assert_eq!(parse(PackageManagerKind::Apk, text.as_bytes()).unwrap().len(), PACKAGES);
+        assert_eq!(parse(PackageManagerKind::Apk, format!("{text}P:a\n").as_bytes()), None);
     }
 
     #[rstest]

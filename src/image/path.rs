@@ -61,6 +61,11 @@ pub(crate) fn is_within(path: &str, ancestor: &str) -> bool {
         || path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// The path itself, the folder that it is in, and so on up to the root, the empty path.
+pub(crate) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| (!path.is_empty()).then(|| parent(path)))
+}
+
 /// What the name of an entry says about lower layers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Marker {
@@ -82,6 +87,10 @@ pub(crate) fn marker(path: &str) -> Option<Marker> {
         return Some(Marker::Bookkeeping);
     }
     let hidden = name.strip_prefix(WHITEOUT)?;
+    if hidden.is_empty() {
+        // The engine joins folder and nothing, and so removes the folder.
+        return Some(Marker::Whiteout(folder.to_owned()));
+    }
     Some(Marker::Whiteout(if folder.is_empty() {
         hidden.to_owned()
     } else {
@@ -127,9 +136,16 @@ mod tests {
     #[case(".wh.tok", Some(Marker::Whiteout("tok".into())))]
     #[case("a/.wh..wh..opq", Some(Marker::Opaque("a".into())))]
     #[case(".wh..wh.plnk", Some(Marker::Bookkeeping))]
+    #[case("a/.wh.", Some(Marker::Whiteout("a".into())))]
     #[case("a/tok.wh.", None)]
     fn markers_of_hidden_files_are_read(#[case] path: &str, #[case] expected: Option<Marker>) {
         assert_eq!(marker(path), expected);
+    }
+
+    #[test]
+    fn ancestors_go_up_to_the_root() {
+        assert_eq!(ancestors("a/b/c").collect::<Vec<_>>(), ["a/b/c", "a/b", "a", ""]);
+        assert_eq!(ancestors("").collect::<Vec<_>>(), [""]);
     }
 
     #[test]

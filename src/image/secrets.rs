@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::Image;
 use crate::image::error::ImageError;
 use crate::image::glob::Glob;
+use crate::image::layer::UnreadReason;
 
 pub(crate) mod assignment;
 pub(crate) mod literals;
@@ -18,6 +19,9 @@ pub(crate) mod text;
 
 pub use literals::{Encoding, Literal, LiteralHit, SHORTEST};
 use text::SecretRules;
+
+/// How many findings of one image are kept.
+const MAX_FINDINGS: usize = 10_000;
 
 /// The id under which a value that was known beforehand is reported.
 pub const KNOWN: &str = "known-secret";
@@ -94,6 +98,8 @@ pub struct SecretFinding {
 pub struct SecretReport {
     /// Secrets that are not allowed: those of the layers first, then those of the configuration.
     pub findings: Vec<SecretFinding>,
+    /// How many more findings there were than were kept.
+    pub dropped: u64,
     /// Entries of the allow list that nothing matched.
     pub unmatched: Vec<String>,
     /// What could not be looked into: where this is not empty, no finding does not mean no secret.
@@ -127,12 +133,7 @@ pub fn find(image: &Image, allowed: &[String]) -> Result<SecretReport, ImageErro
                 .unread
                 .push(format!("layer {layer}: {} further hits", one.facts.secrets.dropped));
         }
-        let unread = one.facts.unread.kept.iter().filter(|unread| unread.reason.hides_secrets());
-        report
-            .unread
-            .extend(unread.map(|unread| {
-                format!("layer {layer}: /{}: {}", unread.path, unread.reason.word())
-            }));
+        report.unread.extend(one.unread(layer, UnreadReason::hides_secrets));
     }
     let rules = SecretRules::get()?;
     for (place, text) in configuration(image) {
@@ -163,6 +164,8 @@ pub fn find(image: &Image, allowed: &[String]) -> Result<SecretReport, ImageErro
             matching.is_empty()
         })
         .collect();
+    report.dropped = report.findings.len().saturating_sub(MAX_FINDINGS) as u64;
+    report.findings.truncate(MAX_FINDINGS);
     report.unmatched = allowed
         .iter()
         .enumerate()

@@ -12,7 +12,7 @@ use std::ops::Range;
 use tar::{EntryType, Header};
 
 use crate::image::error::Problem;
-use crate::image::limits::EXTENSION_BYTES;
+use crate::image::limits::{CAPABILITY_BYTES, EXTENSION_BYTES, EXTENSIONS, PATH_BYTES};
 use crate::image::path;
 
 const BLOCK: usize = 512;
@@ -58,7 +58,7 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     pub(crate) uid: u64,
     pub(crate) gid: u64,
-    /// The target of a link, as it is written.
+    /// The target of a link, as it is written, up to the longest that Linux takes.
     pub(crate) link: Vec<u8>,
     /// The raw `security.capability` attribute.
     pub(crate) capability: Option<Vec<u8>>,
@@ -115,7 +115,7 @@ impl<R: BufRead> TarReader<R> {
     /// or where the stream ends between entries.
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Problem> {
         let mut extensions = Extensions::default();
-        loop {
+        for _ in 0..=EXTENSIONS {
             self.skip_data()?;
             let Some(block) = self.header_block()? else { return Ok(None) };
             self.entries += 1;
@@ -142,6 +142,8 @@ impl<R: BufRead> TarReader<R> {
             }
             return self.entry(header, &block, extensions).map(Some);
         }
+        let unit = "extension headers before one entry";
+        Err(Problem::TooLarge { limit: EXTENSIONS as u64, unit })
     }
 
     /// The data of the entry that [`next_entry`](Self::next_entry) returned last.
@@ -188,11 +190,12 @@ impl<R: BufRead> TarReader<R> {
             self.skip_sparse_headers(block)?;
         }
         self.expect_data(size)?;
-        let link = extensions
+        let mut link = extensions
             .gnu_link
             .or(extensions.link)
             .or_else(|| header.link_name_bytes().map(|name| name.into_owned()))
             .unwrap_or_default();
+        link.truncate(PATH_BYTES);
         Ok(Entry {
             path,
             kind,
@@ -291,7 +294,9 @@ impl<R: BufRead> TarReader<R> {
                 b"size" => into.size = number()?,
                 b"uid" => into.uid = number()?,
                 b"gid" => into.gid = number()?,
-                b"SCHILY.xattr.security.capability" => into.capability = Some(value.to_vec()),
+                b"SCHILY.xattr.security.capability" => {
+                    into.capability = Some(value[..value.len().min(CAPABILITY_BYTES)].to_vec());
+                }
                 b"GNU.sparse.name" => into.sparse_path = Some(value.to_vec()),
                 b"GNU.sparse.realsize" | b"GNU.sparse.size" => into.sparse_size = number()?,
                 _ if key.starts_with(b"GNU.sparse.") => {}

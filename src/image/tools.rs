@@ -9,16 +9,21 @@
 //! taking one of them away hides nothing. setuptools and wheel are libraries and no tools: they
 //! fetch nothing and compile nothing without a compiler, which counts by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::image::glob::Glob;
-use crate::image::{Image, path};
+use crate::image::layer::UnreadReason;
+use crate::image::packages::Package;
+use crate::image::{Image, Layer, path};
 
 pub(crate) mod names;
 pub(crate) mod packages;
 pub(crate) mod signatures;
+
+/// How many findings of one image are kept.
+const MAX_FINDINGS: usize = 10_000;
 
 /// What a tool is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -137,8 +142,9 @@ pub struct ToolHit {
 pub struct ToolPolicy {
     /// The classes that count.
     pub classes: BTreeSet<ToolClass>,
-    /// What may be there: a tool's plain name (`curl`), or a glob over paths, which holds a slash
-    /// (`/usr/lib/git-core/**`).
+    /// What may be there: the name of a tool or of the package that brings it (`curl`), or a glob
+    /// over paths, which holds a slash (`/usr/lib/git-core/**`). A name allows what is that tool:
+    /// not another one that goes by its name.
     pub allowed: Vec<String>,
     /// Whether wheels bundled for later installation count.
     pub bundled_wheels: bool,
@@ -179,6 +185,8 @@ pub struct ToolFinding {
 pub struct ToolReport {
     /// Tools that count and are not allowed, by layer and path.
     pub findings: Vec<ToolFinding>,
+    /// How many more findings there were than were kept.
+    pub dropped: u64,
     /// Entries of the allow list that nothing matched.
     pub unmatched: Vec<String>,
     /// What could not be looked into: where this is not empty, no finding does not mean no tool.
@@ -190,13 +198,20 @@ pub struct ToolReport {
 pub fn find(image: &Image, policy: &ToolPolicy) -> ToolReport {
     let mut matched = BTreeSet::new();
     let mut report = ToolReport::default();
+    let mut listed = HashSet::new();
     for (layer, one) in image.layers.iter().enumerate() {
         let facts = &one.facts;
         let mut found: BTreeMap<(String, String), ToolFinding> = BTreeMap::new();
-        for hit in facts.tools.kept.iter().cloned().chain(packaged(image, layer)) {
+        for hit in facts.tools.kept.iter().cloned().chain(packaged(one, &mut listed)) {
+            // Asked first: an entry that allows what would not count has matched all the same.
+            let allowed = allows(policy, &hit, &mut matched);
             let counts = policy.classes.contains(&hit.class)
                 && (policy.bundled_wheels || hit.sign != ToolSign::BundledWheel);
-            if !counts || allows(policy, &hit, &mut matched) {
+            if !counts || allowed {
+                continue;
+            }
+            if report.findings.len() + found.len() >= MAX_FINDINGS {
+                report.dropped += 1;
                 continue;
             }
             let finding =
@@ -215,14 +230,7 @@ pub fn find(image: &Image, policy: &ToolPolicy) -> ToolReport {
         if facts.tools.dropped > 0 {
             report.unread.push(format!("layer {layer}: {} further tools", facts.tools.dropped));
         }
-        report.unread.extend(
-            facts
-                .unread
-                .kept
-                .iter()
-                .filter(|unread| unread.reason.hides_tools())
-                .map(|unread| format!("layer {layer}: /{}: {}", unread.path, unread.reason.word())),
-        );
+        report.unread.extend(one.unread(layer, UnreadReason::hides_tools));
     }
     report.unmatched = policy
         .allowed
@@ -234,21 +242,17 @@ pub fn find(image: &Image, policy: &ToolPolicy) -> ToolReport {
     report
 }
 
-/// Tools that a layer's package databases and Python distributions list.
-fn packaged(image: &Image, layer: usize) -> Vec<ToolHit> {
-    let facts = &image.layers[layer].facts;
+/// Tools that a layer's package databases and Python distributions list. `listed` holds what the
+/// databases of lower layers list.
+fn packaged<'a>(layer: &'a Layer, listed: &mut HashSet<(&'a str, &'a Package)>) -> Vec<ToolHit> {
+    let facts = &layer.facts;
     let mut hits = Vec::new();
     for database in &facts.packages {
         for package in database.packages.iter().filter(|package| package.is_installed()) {
+            let Some((tool, class)) = packages::class_of(&package.name) else { continue };
             // A later layer copies the whole database: its entry of a package that came with a
             // lower layer says nothing new.
-            let known_below =
-                image.layers[..layer].iter().any(|below| {
-                    below.facts.packages.iter().any(|other| {
-                        other.path == database.path && other.packages.contains(package)
-                    })
-                });
-            if let (false, Some((tool, class))) = (known_below, packages::class_of(&package.name)) {
+            if listed.insert((&database.path, package)) {
                 hits.push(ToolHit {
                     path: database.path.clone(),
                     tool: tool.to_owned(),
@@ -285,12 +289,18 @@ fn allows(policy: &ToolPolicy, hit: &ToolHit, matched: &mut BTreeSet<usize>) -> 
         let matches = if entry.contains('/') {
             Glob::new(entry).matches(&hit.path)
         } else {
-            // Allowing `git` allows what it is called on disk and the package of that name too.
-            let package = match &hit.sign {
-                ToolSign::Package(package) => package.split(' ').next() == Some(entry),
-                _ => false,
+            // What it is called counts only where that is how it was found: a compiler that was
+            // renamed to `curl` is found by what it holds.
+            let also = match &hit.sign {
+                ToolSign::Package(package) => package.split(' ').next().unwrap_or_default(),
+                ToolSign::Name | ToolSign::Link(_) => path::name(&hit.path),
+                ToolSign::Signature
+                | ToolSign::PythonModule
+                | ToolSign::Launcher
+                | ToolSign::BundledWheel
+                | ToolSign::PythonDistribution(_) => hit.tool.as_str(),
             };
-            package || *entry == hit.tool || *entry == path::name(&hit.path)
+            *entry == hit.tool || entry == also
         };
         if matches {
             matched.insert(at);

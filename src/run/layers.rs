@@ -13,7 +13,7 @@ use futures_util::{StreamExt, pin_mut};
 use crate::engine::Engine;
 use crate::engine::image::ImageInfo;
 use crate::image::Image;
-use crate::image::archive::{ScanOptions, scan};
+use crate::image::archive::{Saved, ScanOptions, scan};
 use crate::image::cache::FactsCache;
 use crate::image::config::ImageConfig;
 use crate::world::Blind;
@@ -92,7 +92,7 @@ async fn exported(
             .map_err(|error| error.to_string())?;
         if let Some(cache) = cache {
             // Facts that cannot be kept are found again next time.
-            for image in &images {
+            for image in images.iter().filter_map(|saved| saved.image.as_ref().ok()) {
                 let _ = cache.put_image(image);
             }
         }
@@ -106,16 +106,32 @@ async fn exported(
             return wanted.keys().map(|id| (id.clone(), Err(why.clone()))).collect();
         }
     };
-    let images: Vec<Arc<Image>> = images.into_iter().map(Arc::new).collect();
+    let by_name = engine.about().containerd_store;
+    // Several services can run one image.
+    let images: Vec<_> = images
+        .into_iter()
+        .map(|Saved { references, config, image }| {
+            (references, config, image.map(Arc::new).map_err(|error| error.to_string()))
+        })
+        .collect();
     wanted
         .iter()
         .filter_map(|(id, info)| {
-            let image = images.iter().find(|image| {
-                image.id == *id || image.references.iter().any(|name| info.tags.contains(name))
+            let (.., image) = images.iter().find(|(references, config, _)| {
+                is_config_of(config, id)
+                    || by_name && references.iter().any(|name| info.tags.contains(name))
             })?;
-            Some((id.clone(), Ok(Arc::clone(image))))
+            Some((id.clone(), image.clone()))
         })
         .collect()
+}
+
+/// Whether the file of an archive is the configuration that the id is the digest of. A tag may
+/// have moved since the containers started, so names count only where the id is something else:
+/// with the containerd image store it is the digest of the manifest.
+fn is_config_of(config: &str, id: &str) -> bool {
+    let name = config.rsplit('/').next().unwrap_or(config);
+    id.strip_prefix("sha256:").is_some_and(|hex| name.strip_suffix(".json").unwrap_or(name) == hex)
 }
 
 async fn feed<E: std::fmt::Display>(
@@ -161,4 +177,23 @@ fn cache_folder() -> Option<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
     Some(base.join("stackproof/layers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("ab12.json", true)]
+    #[case("blobs/sha256/ab12", true)]
+    #[case("ab1.json", false)]
+    #[case("blobs/sha256/ab12.json.json", false)]
+    fn an_image_is_known_by_the_digest_of_its_configuration(
+        #[case] config: &str,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_config_of(config, "sha256:ab12"), expected);
+    }
 }

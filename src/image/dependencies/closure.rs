@@ -12,8 +12,13 @@ use crate::image::Image;
 use crate::image::dependencies::declared::{self, Declared};
 use crate::image::dependencies::{BOOTSTRAP, normalise_name};
 use crate::image::distribution::Distribution;
+use crate::image::layer::UnreadReason;
 use crate::image::merged::Merged;
 use crate::image::path;
+
+/// How many requirements of installed distributions are followed. Each extra that is asked for
+/// makes its distribution's be looked at anew.
+const MAX_FOLLOWED: usize = 200_000;
 
 /// Names on Python's path that tools leave there and no RECORD lists.
 const UNCLAIMED: &[&str] = &["_virtualenv.py", "_virtualenv.pth", "README", "README.txt", "bin"];
@@ -85,10 +90,7 @@ pub fn check(image: &Image, declared: &Declared, extras: &[String]) -> ClosureRe
         if layer.facts.whiteouts.dropped + layer.facts.opaque.dropped > 0 {
             report.unread.push(format!("layer {at} hides more paths than were kept"));
         }
-        let unread = layer.facts.unread.kept.iter().filter(|one| one.reason.hides_dists());
-        report
-            .unread
-            .extend(unread.map(|one| format!("layer {at}: /{}: {}", one.path, one.reason.word())));
+        report.unread.extend(layer.unread(at, UnreadReason::hides_dists));
     }
     let installed: Vec<(Installed, &Distribution)> = merged
         .dists
@@ -151,6 +153,7 @@ fn reach(
     let mut reached: BTreeMap<String, BTreeSet<ExtraName>> = BTreeMap::new();
     let mut open: Vec<Requirement<VerbatimUrl>> =
         asked(declared, extras).into_iter().cloned().collect();
+    let mut followed = 0;
     while let Some(requirement) = open.pop() {
         let name = requirement.name.to_string();
         // `all = ["app[web]"]` asks for the project's own extras.
@@ -169,7 +172,13 @@ fn reach(
         known.extend(requirement.extras.iter().cloned());
         if is_new || known.len() > before {
             let active: Vec<ExtraName> = known.iter().cloned().collect();
-            let further = requires.get(name.as_str()).into_iter().flatten();
+            let further = requires.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+            followed += further.len() + 1;
+            if followed > MAX_FOLLOWED {
+                unread.push(format!("more than {MAX_FOLLOWED} requirements lead to one another"));
+                break;
+            }
+            let further = further.iter();
             open.extend(further.filter(|next| next.marker.evaluate_extras(&active)).cloned());
         }
     }

@@ -10,6 +10,9 @@ use crate::image::dependencies::{leading_name, normalise_name};
 
 /// The longest requirement that is parsed, in bytes.
 const MAX_REQUIREMENT: usize = 1_000;
+/// How many `and` and `or` a requirement that is parsed may have. The parser makes a decision
+/// diagram of its marker, which can double with every two of them.
+const MAX_CONNECTIVES: usize = 24;
 
 /// The dependencies that one file declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,9 +162,11 @@ impl Declared {
     }
 }
 
-/// Parses a PEP 508 requirement. What is overlong is not parsed.
+/// Parses a PEP 508 requirement. What is overlong or too intricate is not parsed.
 pub(crate) fn parse(text: &str) -> Option<Requirement<VerbatimUrl>> {
-    if text.len() > MAX_REQUIREMENT {
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '\'' | '"'));
+    let connectives = words.filter(|word| matches!(*word, "and" | "or")).count();
+    if text.len() > MAX_REQUIREMENT || connectives > MAX_CONNECTIVES {
         return None;
     }
     Requirement::from_str(text.trim()).ok()
@@ -252,6 +257,19 @@ mod tests {
         let declared =
             Declared::from_pyproject("[project]\nname='a'\ndependencies=['b =! 1']\n").unwrap();
         assert_eq!(declared.unread, ["b =! 1"]);
+    }
+
+    #[test]
+    fn a_marker_that_would_take_all_memory_is_not_parsed() {
+        // Pairs whose halves are far apart in the order of names double a decision diagram.
+        let marker = |pairs: usize| {
+            let pairs = (0..pairs).map(|at| format!("extra=='a{at}' and extra=='b{at}'"));
+            format!("x; {}", pairs.collect::<Vec<_>>().join(" or "))
+        };
+        assert!(parse(&marker(12)).is_some());
+        assert!(marker(25).len() < MAX_REQUIREMENT);
+        assert!(parse(&marker(25)).is_none());
+        assert!(parse("x; extra=='and' or extra=='or'").is_some());
     }
 
     #[test]

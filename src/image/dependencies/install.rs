@@ -12,103 +12,10 @@ use crate::image::dependencies::{
 use crate::image::path;
 use crate::image::secrets;
 
-/// Options of pip and uv that take a value which installs nothing.
-const VALUED: &[&str] = &[
-    "-i",
-    "--index-url",
-    "--extra-index-url",
-    "--index",
-    "--default-index",
-    "-t",
-    "--target",
-    "--prefix",
-    "--root",
-    "-f",
-    "--find-links",
-    "--cache-dir",
-    "-p",
-    "--python",
-    "--trusted-host",
-    "--cert",
-    "--client-cert",
-    "--timeout",
-    "--retries",
-    "--progress-bar",
-    "--only-binary",
-    "--no-binary",
-    "--platform",
-    "--python-version",
-    "--implementation",
-    "--abi",
-    "-C",
-    "--config-settings",
-    "--config-setting",
-    "--global-option",
-    "--build-option",
-    "--install-option",
-    "--upgrade-strategy",
-    "--src",
-    "--log",
-    "--report",
-    "--exists-action",
-    "--proxy",
-    "--use-feature",
-    "--use-deprecated",
-    "--extra",
-    "--group",
-    "--only-group",
-    "--no-group",
-    "--link-mode",
-    "--resolution",
-    "--prerelease",
-    "--exclude-newer",
-    "--index-strategy",
-    "--keyring-provider",
-    "--refresh-package",
-    "--no-build-package",
-    "--no-binary-package",
-    "--allow-insecure-host",
-    "--directory",
-    "--project",
-    "--root-user-action",
-    "--color",
-    "-w",
-    "--wheel-dir",
-    "-d",
-    "--dest",
-    "-o",
-    "--output-file",
-    "--output",
-    "--format",
-    "--suffix",
-    "--pip-args",
-    "--source",
-    "--upgrade-package",
-    "-P",
-    "--no-install-package",
-    "--no-emit-package",
-    "--prune",
-    "--annotation-style",
-    "--python-platform",
-    "--torch-backend",
-    "--dev-group",
-];
+mod arguments;
+mod installer;
 
-/// Options that name a list.
-const LISTS: &[&str] = &[
-    "-r",
-    "--requirement",
-    "--requirements",
-    "-c",
-    "--constraint",
-    "--constraints",
-    "--override",
-    "--overrides",
-    "--build-constraint",
-    "--build-constraints",
-    "--excludes",
-    "--with-requirements",
-];
+use arguments::{Arguments, option, verb};
 
 /// Reads instruction after instruction and remembers where the project and what is derived from it
 /// went.
@@ -124,15 +31,6 @@ pub(crate) struct Survey {
     wheel_folders: BTreeSet<String>,
     locks: Vec<String>,
     report: InstallReport,
-}
-
-/// A command that installs, taken apart.
-#[derive(Default)]
-struct Install<'a> {
-    packages: Vec<&'a Word>,
-    lists: Vec<Word>,
-    wheel_folder: Option<String>,
-    output: Option<String>,
 }
 
 impl Survey {
@@ -302,7 +200,7 @@ impl Survey {
             self.workdir = self.absolute(&folder.text);
             return;
         }
-        let Some((tool, rest)) = tool(command) else { return };
+        let Some((tool, rest)) = installer::of(command) else { return };
         let first = verb(rest, 0);
         let verbs: Vec<&str> = first
             .into_iter()
@@ -341,15 +239,15 @@ impl Survey {
 
     fn install(&mut self, command: &Command, arguments: &[Word]) {
         let before = self.report.findings.len();
-        let install = Install::of(arguments);
-        for list in &install.lists {
+        let arguments = Arguments::of(arguments);
+        for list in &arguments.lists {
             self.list(command, list);
         }
-        for package in &install.packages {
+        for package in &arguments.packages {
             self.package(command, package);
         }
         // `pip wheel . -w /wheels` makes wheels of what follows from the source.
-        if let Some(folder) = install.wheel_folder
+        if let Some(folder) = arguments.wheel_folder
             && self.report.findings.len() == before
         {
             self.wheel_folders.insert(self.absolute(&folder));
@@ -404,8 +302,8 @@ impl Survey {
 
     /// `uv pip sync` and `pip-sync` take lists as arguments.
     fn synced(&mut self, command: &Command, arguments: &[Word]) {
-        let install = Install::of(arguments);
-        for list in install.packages.into_iter().chain(&install.lists) {
+        let arguments = Arguments::of(arguments);
+        for list in arguments.packages.into_iter().chain(&arguments.lists) {
             self.list(command, list);
         }
     }
@@ -420,7 +318,7 @@ impl Survey {
     }
 
     fn exported(&mut self, command: &Command, arguments: &[Word]) {
-        let output = Install::of(arguments).output;
+        let output = Arguments::of(arguments).output;
         for file in output.iter().chain(&command.outputs) {
             self.derived.insert(self.absolute(file));
         }
@@ -452,109 +350,6 @@ impl Survey {
         };
         path::normalise(whole.as_bytes()).unwrap_or(whole)
     }
-}
-
-impl<'a> Install<'a> {
-    fn of(arguments: &'a [Word]) -> Install<'a> {
-        let mut install = Install::default();
-        let mut words = arguments.iter();
-        while let Some(word) = words.next() {
-            let text = word.text.as_str();
-            if !text.starts_with('-') || text == "-" {
-                install.packages.push(word);
-                continue;
-            }
-            let (name, mut value) = match text.split_once('=') {
-                Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
-                // `-rfile` and `-e.`; a long option stands alone.
-                _ if !text.starts_with("--") && text.len() > 2 && text.is_char_boundary(2) => {
-                    (&text[..2], Some(text[2..].to_owned()))
-                }
-                _ => (text, None),
-            };
-            let is_editable = matches!(name, "-e" | "--editable");
-            let is_list = LISTS.contains(&name);
-            if is_editable && value.is_none() {
-                // The next word is a package as any other.
-                continue;
-            }
-            let mut expands = word.expands;
-            if value.is_none() && (is_list || VALUED.contains(&name)) {
-                let Some(next) = words.next() else { break };
-                value = Some(next.text.clone());
-                expands = next.expands;
-            }
-            let Some(value) = value else { continue };
-            if is_list || is_editable {
-                // An editable project is judged as the list that stands in its folder.
-                let text = if is_editable { format!("{value}/pyproject.toml") } else { value };
-                install.lists.push(Word { text, expands });
-            } else if matches!(name, "-w" | "--wheel-dir" | "-d" | "--dest") {
-                install.wheel_folder = Some(value);
-            } else if matches!(name, "-o" | "--output-file" | "--output") {
-                install.output = Some(value);
-            }
-        }
-        install
-    }
-}
-
-/// The installer that a command runs, and its arguments.
-fn tool(command: &Command) -> Option<(&'static str, &[Word])> {
-    const TOOLS: &[&str] = &[
-        "pip",
-        "uv",
-        "uvx",
-        "pipx",
-        "poetry",
-        "pdm",
-        "pipenv",
-        "hatch",
-        "conda",
-        "mamba",
-        "micromamba",
-        "easy_install",
-        "pip-compile",
-        "pip-sync",
-    ];
-    let known = |name: &str| {
-        let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
-        TOOLS.iter().find(|tool| **tool == name || **tool == bare).copied()
-    };
-    let program = command.program();
-    if let Some(tool) = known(program) {
-        return Some((tool, &command.words[1..]));
-    }
-    // `python3 -m pip`, with options of Python in front of it; `$PYTHON -m pip` too.
-    if program.starts_with("python") || program.starts_with("pypy") || command.words[0].expands {
-        let at = command.words.iter().position(|word| word.text == "-m")?;
-        let tool = known(&command.words.get(at + 1)?.text)?;
-        return Some((tool, &command.words[at + 2..]));
-    }
-    None
-}
-
-/// The place of the word that is the `count`th verb, options and their values passed over.
-fn verb(words: &[Word], count: usize) -> Option<usize> {
-    let mut at = 0;
-    let mut seen = 0;
-    while let Some(word) = words.get(at) {
-        if word.text.starts_with('-') {
-            at += if VALUED.contains(&word.text.as_str()) { 2 } else { 1 };
-            continue;
-        }
-        if seen == count {
-            return Some(at);
-        }
-        seen += 1;
-        at += 1;
-    }
-    None
-}
-
-fn option(words: &[Word], names: &[&str]) -> Option<String> {
-    let at = words.iter().position(|word| names.contains(&word.text.as_str()))?;
-    words.get(at + 1).map(|word| word.text.clone())
 }
 
 fn join(folder: &str, name: &str) -> String {

@@ -1,31 +1,27 @@
 //! Computes a layer's facts in one pass over its tar.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::BufRead;
+use std::time::Instant;
 
-use crate::image::distribution::{self, Distribution, MetadataFile};
 use crate::image::error::{ImageError, Problem};
 use crate::image::glob::Glob;
+use crate::image::layer::progress::{Parsed, Progress};
 use crate::image::layer::window::Window;
-use crate::image::layer::{LayerFacts, PrivilegedFile, Unread, UnreadReason};
-use crate::image::limits::{Limits, PARSED_BYTES};
-use crate::image::meter::{Meter, hex};
-use crate::image::packages::{self, PackageDatabase, PackageManagerKind};
-use crate::image::path::{self, Marker};
+use crate::image::layer::{LayerFacts, UnreadReason};
+use crate::image::limits::Limits;
+use crate::image::meter::Meter;
+use crate::image::packages;
+use crate::image::secrets::LiteralHit;
 use crate::image::secrets::literals::Literals;
 use crate::image::secrets::rules::SECRET_FILES;
 use crate::image::secrets::text::SecretRules;
-use crate::image::secrets::{Encoding, LiteralHit, SecretHit};
 use crate::image::tar::{Entry, Kind, TarReader};
 use crate::image::tools::signatures::{self, Matcher};
-use crate::image::tools::{self, ToolClass, ToolHit, ToolSign};
+use crate::image::tools::{self, ToolClass, ToolSign};
 
-/// Bounds on what is kept of one layer.
-const MAX_HITS: usize = 2_000;
+/// How many secrets of one file are kept.
 const MAX_HITS_PER_FILE: usize = 20;
-const MAX_HIDDEN: usize = 50_000;
-const MAX_SITE_NAMES: usize = 10_000;
-const MAX_ACCOUNTS: u64 = 64 * 1024;
 /// Binary files up to this size, in bytes, are searched for secrets too: compiled Python keeps the
 /// strings of its source.
 const MAX_BINARY: u64 = 1 << 20;
@@ -33,6 +29,10 @@ const MAX_BINARY: u64 = 1 << 20;
 /// Scans layers, one after the other.
 pub(crate) struct LayerScanner<'a> {
     limits: Limits,
+    /// When the time for all layers is up.
+    deadline: Instant,
+    /// Bytes that may still be kept of all layers.
+    left: u64,
     rules: &'static SecretRules,
     signatures: Matcher,
     literals: &'a Literals,
@@ -44,24 +44,9 @@ pub(crate) struct LayerScanner<'a> {
 pub(crate) struct Scanned {
     pub(crate) facts: LayerFacts,
     pub(crate) literal_hits: Vec<LiteralHit>,
-}
-
-/// The layer being scanned.
-#[derive(Default)]
-struct Progress {
-    facts: LayerFacts,
-    dists: BTreeMap<String, Distribution>,
-    site_names: usize,
-    literal_hits: BTreeSet<LiteralHit>,
-}
-
-/// A file that is parsed as a whole.
-enum Parsed<'a> {
-    Database(PackageManagerKind),
-    FileList,
-    Metadata(&'a str, MetadataFile),
-    Passwd,
-    Group,
+    /// Why the layer was not read to its end, where it was not. The facts are those of what was
+    /// read, and the digest covers only that.
+    pub(crate) stopped: Option<Problem>,
 }
 
 /// What the beginning of a file makes it.
@@ -81,6 +66,8 @@ impl<'a> LayerScanner<'a> {
     pub(crate) fn new(limits: Limits, literals: &'a Literals) -> Result<Self, ImageError> {
         Ok(LayerScanner {
             limits,
+            deadline: Instant::now() + limits.time,
+            left: limits.total_kept_bytes,
             rules: SecretRules::get()?,
             signatures: Matcher::new()?,
             literals,
@@ -88,31 +75,51 @@ impl<'a> LayerScanner<'a> {
         })
     }
 
-    /// Reads an uncompressed layer to its end. At most `max_bytes` of it are read.
-    pub(crate) fn scan(
-        &mut self,
-        stream: impl BufRead,
-        max_bytes: u64,
-    ) -> Result<Scanned, Problem> {
+    /// Reads an uncompressed layer to its end, or until a bound is reached. At most `max_bytes` of
+    /// it are read.
+    pub(crate) fn scan(&mut self, stream: impl BufRead, max_bytes: u64) -> Scanned {
         let meter = Meter::new(stream, max_bytes, "bytes of uncompressed layer");
         let mut tar = TarReader::new(meter, self.limits.layer_entries, max_bytes);
-        let mut progress = Progress::default();
+        let limit = self.limits.kept_bytes.min(self.left);
+        let mut progress = Progress::new(limit, self.limits.tried_bytes);
+        let read = self.entries(&mut tar, &mut progress);
+        let mut meter = tar.into_inner();
+        let mut stopped = read.and_then(|()| meter.drain().map_err(Problem::from)).err();
+        if limit < self.limits.kept_bytes && progress.is_full() {
+            // Facts are kept for other runs, and must depend on nothing but the layer.
+            let limit = self.limits.total_kept_bytes;
+            stopped.get_or_insert(Problem::TooLarge { limit, unit: "bytes of findings in all" });
+        }
+        let (mut facts, literal_hits, kept) = progress.finish();
+        self.left = self.left.saturating_sub(kept);
+        (facts.tar_bytes, facts.diff_id) = meter.finish();
+        Scanned { facts, literal_hits, stopped }
+    }
+
+    fn entries(
+        &mut self,
+        tar: &mut TarReader<impl BufRead>,
+        progress: &mut Progress,
+    ) -> Result<(), Problem> {
         while let Some(entry) = tar.next_entry()? {
+            self.in_time()?;
             progress.facts.entries += 1;
             if progress.marker(&entry) {
                 continue;
             }
-            self.entry(&entry, &mut progress);
+            self.entry(&entry, progress);
             if entry.kind == Kind::File && entry.size > 0 {
-                self.file(&entry, tar.data(), &mut progress)?;
+                self.file(&entry, tar.data(), progress)?;
             }
         }
-        let mut meter = tar.into_inner();
-        meter.drain()?;
-        let Progress { mut facts, dists, literal_hits, .. } = progress;
-        (facts.tar_bytes, facts.diff_id) = meter.finish();
-        facts.dists = dists.into_values().collect();
-        Ok(Scanned { facts, literal_hits: literal_hits.into_iter().collect() })
+        Ok(())
+    }
+
+    fn in_time(&self) -> Result<(), Problem> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        Err(Problem::TooLarge { limit: self.limits.time.as_secs(), unit: "seconds of reading" })
     }
 
     /// What an entry's header says.
@@ -134,18 +141,11 @@ impl<'a> LayerScanner<'a> {
             Kind::Folder | Kind::Other => return,
         };
         if let Some(hit) = hit {
-            facts.tools.push(hit, MAX_HITS);
+            progress.hit(hit);
         }
         let is_file = entry.kind == Kind::File;
         if is_file && (entry.mode & 0o6000 != 0 || entry.capability.is_some()) {
-            let file = PrivilegedFile {
-                path: entry.path.clone(),
-                mode: entry.mode,
-                uid: entry.uid,
-                gid: entry.gid,
-                capability: entry.capability.as_deref().map(hex),
-            };
-            facts.privileged.push(file, MAX_HITS);
+            progress.privileged(entry);
         }
         if is_file && entry.sparse {
             progress.unread(entry, UnreadReason::Sparse);
@@ -161,7 +161,7 @@ impl<'a> LayerScanner<'a> {
                 }
             }
         }
-        progress.site(&entry.path);
+        progress.site(entry);
         self.literal(entry, entry.path.as_bytes(), progress);
         self.literal(entry, &entry.link, progress);
     }
@@ -173,11 +173,16 @@ impl<'a> LayerScanner<'a> {
         data: impl BufRead,
         progress: &mut Progress,
     ) -> Result<(), Problem> {
-        let mut parsed = Parsed::of(&entry.path);
-        if parsed.is_some() && entry.size > PARSED_BYTES {
-            progress.unread(entry, UnreadReason::MetadataTooLong);
-            parsed = None;
-        }
+        let parsed = Parsed::of(&entry.path).filter(|parsed| {
+            let is_long = entry.size > parsed.longest();
+            let reason =
+                if is_long { UnreadReason::MetadataTooLong } else { UnreadReason::TooMany };
+            let is_read = !is_long && !progress.is_full();
+            if !is_read {
+                progress.unread(entry, reason);
+            }
+            is_read
+        });
         let mut window = std::mem::take(&mut self.window);
         let result = self.windows(entry, parsed, data, &mut window, progress);
         self.window = window;
@@ -215,6 +220,7 @@ impl<'a> LayerScanner<'a> {
         let mut found = BTreeSet::new();
         let (mut lines, mut kept) = (1, 0);
         while let Some(piece) = reader.next_piece()? {
+            self.in_time()?;
             if let Some(parsed) = &parsed {
                 progress.parsed(entry, parsed, piece.bytes);
             }
@@ -222,7 +228,7 @@ impl<'a> LayerScanner<'a> {
                 self.signatures.search(piece.bytes, &mut seen);
             }
             self.literal(entry, piece.bytes, progress);
-            if search_secrets && piece.offset >= self.limits.text_bytes {
+            if search_secrets && (piece.offset >= self.limits.text_bytes || progress.to_try == 0) {
                 progress.unread(entry, UnreadReason::TextTooLong);
                 search_secrets = false;
             }
@@ -234,17 +240,21 @@ impl<'a> LayerScanner<'a> {
                 } else {
                     piece.bytes
                 };
-                for hit in self.rules.search(text, &applicable) {
-                    let line = lines + count_lines(&text[..hit.start]);
+                for hit in self.rules.search(text, &applicable, &mut progress.to_try) {
                     // The overlap of two pieces shows the same hit twice.
                     if found.insert((hit.rule, piece.offset + hit.start as u64))
                         && kept < MAX_HITS_PER_FILE
                     {
                         kept += 1;
+                        let line = lines + count_lines(&text[..hit.start]);
                         progress.secret(entry, hit.rule, line, hit.snippet);
                     }
                 }
                 lines += count_lines(&piece.bytes[..piece.fresh]);
+                if progress.to_try == 0 {
+                    progress.unread(entry, UnreadReason::TextTooLong);
+                    search_secrets = false;
+                }
             }
             if piece.offset == 0
                 && content == Content::Text
@@ -267,103 +277,9 @@ impl<'a> LayerScanner<'a> {
         if self.literals.is_empty() {
             return;
         }
-        let mut found: BTreeSet<(String, Encoding)> = BTreeSet::new();
+        let mut found = BTreeSet::new();
         self.literals.search(bytes, &mut found);
-        progress.literal_hits.extend(found.into_iter().map(|(name, encoding)| LiteralHit {
-            path: entry.path.clone(),
-            name,
-            encoding,
-        }));
-    }
-}
-
-impl Progress {
-    /// Notes what a marker hides. `true` where the entry is one.
-    fn marker(&mut self, entry: &Entry) -> bool {
-        match path::marker(&entry.path) {
-            Some(Marker::Whiteout(hidden)) => self.facts.whiteouts.push(hidden, MAX_HIDDEN),
-            Some(Marker::Opaque(folder)) => self.facts.opaque.push(folder, MAX_HIDDEN),
-            Some(Marker::Bookkeeping) => {}
-            None => return false,
-        }
-        true
-    }
-
-    fn tool(&mut self, entry: &Entry, tool: &str, class: ToolClass, sign: ToolSign) {
-        let hit = ToolHit {
-            path: entry.path.clone(),
-            tool: tool.to_owned(),
-            class,
-            sign,
-            mode: entry.mode,
-        };
-        self.facts.tools.push(hit, MAX_HITS);
-    }
-
-    fn secret(&mut self, entry: &Entry, rule: &str, line: u64, snippet: String) {
-        let hit = SecretHit { path: entry.path.clone(), rule: rule.to_owned(), line, snippet };
-        self.facts.secrets.push(hit, MAX_HITS);
-    }
-
-    fn unread(&mut self, entry: &Entry, reason: UnreadReason) {
-        self.facts.unread.push(Unread { path: entry.path.clone(), reason }, MAX_HITS);
-    }
-
-    /// Notes what lies on Python's path.
-    fn site(&mut self, entry_path: &str) {
-        let Some((folder, name)) = distribution::site_name(entry_path) else { return };
-        if name.ends_with("-info") || name == "__pycache__" || self.site_names > MAX_SITE_NAMES {
-            return;
-        }
-        let names = match self.facts.sites.get_mut(folder) {
-            Some(names) => names,
-            None => self.facts.sites.entry(folder.to_owned()).or_default(),
-        };
-        if !names.contains(name) {
-            self.site_names += 1;
-            names.insert(name.to_owned());
-        }
-    }
-
-    fn parsed(&mut self, entry: &Entry, parsed: &Parsed<'_>, bytes: &[u8]) {
-        let text = || String::from_utf8_lossy(bytes).into_owned();
-        match parsed {
-            Parsed::Database(manager) => self.facts.packages.push(PackageDatabase {
-                path: entry.path.clone(),
-                manager: *manager,
-                packages: packages::parse(*manager, bytes),
-            }),
-            Parsed::FileList => self.facts.debian_python.extend(packages::python_files(bytes)),
-            Parsed::Metadata(folder, file) => {
-                let fresh =
-                    || Distribution { path: (*folder).to_owned(), ..Distribution::default() };
-                self.dists.entry((*folder).to_owned()).or_insert_with(fresh).read(*file, bytes);
-            }
-            Parsed::Passwd if entry.size <= MAX_ACCOUNTS => self.facts.passwd = Some(text()),
-            Parsed::Group if entry.size <= MAX_ACCOUNTS => self.facts.group = Some(text()),
-            Parsed::Passwd | Parsed::Group => self.unread(entry, UnreadReason::MetadataTooLong),
-        }
-    }
-}
-
-impl<'a> Parsed<'a> {
-    fn of(entry_path: &'a str) -> Option<Parsed<'a>> {
-        if let Some(manager) = packages::database(entry_path) {
-            return Some(Parsed::Database(manager));
-        }
-        if let Some((folder, file)) = distribution::metadata_file(entry_path) {
-            return Some(Parsed::Metadata(folder, file));
-        }
-        match entry_path {
-            "etc/passwd" => Some(Parsed::Passwd),
-            "etc/group" => Some(Parsed::Group),
-            _ if entry_path.ends_with(".list")
-                && path::parent(entry_path) == "var/lib/dpkg/info" =>
-            {
-                Some(Parsed::FileList)
-            }
-            _ => None,
-        }
+        progress.literals(entry, found);
     }
 }
 

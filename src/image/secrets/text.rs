@@ -101,12 +101,21 @@ impl SecretRules {
         Applicable { files, origin }
     }
 
-    /// Searches a window of a text file.
-    pub(crate) fn search(&self, text: &[u8], applicable: &Applicable) -> BTreeSet<TextHit> {
+    /// Searches a window of a text file. `to_try` counts down the bytes that patterns are tried
+    /// on; where it comes to nothing, the rest of the window was not searched.
+    pub(crate) fn search(
+        &self,
+        text: &[u8],
+        applicable: &Applicable,
+        to_try: &mut u64,
+    ) -> BTreeSet<TextHit> {
         let mut hits = BTreeSet::new();
         let mut last = (usize::MAX, 0);
         for keyword in self.keywords.find_overlapping_iter(text) {
             let rule = self.owners[keyword.pattern().as_usize()];
+            if *to_try == 0 {
+                return hits;
+            }
             let region = region(text, keyword.start(), &RULES[rule]);
             // Keywords of one line lead to the same place.
             if last == (rule, region.start) && RULES[rule].value != Value::UrlPassword {
@@ -119,9 +128,11 @@ impl SecretRules {
                     continue;
                 }
             }
+            *to_try = to_try.saturating_sub(region.len() as u64);
             self.try_rule(rule, text, region, applicable.origin, &mut hits);
         }
         for rule in &applicable.files {
+            *to_try = to_try.saturating_sub(text.len() as u64);
             self.try_rule(*rule, text, 0..text.len(), applicable.origin, &mut hits);
         }
         hits
@@ -249,7 +260,7 @@ mod tests {
 
     fn rules_hit(path: &str, text: &str) -> Vec<&'static str> {
         let rules = SecretRules::get().unwrap();
-        let hits = rules.search(text.as_bytes(), &rules.applicable(path));
+        let hits = rules.search(text.as_bytes(), &rules.applicable(path), &mut u64::MAX.clone());
         for hit in &hits {
             let secret = &text[hit.start..hit.end];
             assert!(!hit.snippet.contains(secret), "{} shows the secret", hit.rule);
