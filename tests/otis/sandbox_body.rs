@@ -8,6 +8,7 @@ use stackproof::run_id::RunId;
 pub(crate) struct SandboxBody {
     pub(crate) mark: String,
     pub(crate) text: String,
+    labels: String,
 }
 
 impl SandboxBody {
@@ -17,12 +18,13 @@ impl SandboxBody {
         let template = std::fs::read_to_string(folder.join("sandbox-body.template")).unwrap();
         let shape: String = template.lines().map(str::trim_start).collect();
         let mark = format!("mark-{}", RunId::fresh().unwrap());
+        let label = format!("\"dev.stackproof.run\":\"{run}\"");
         let text = shape
             .replace("<arguments>", &format!("\"true\",\"{mark}\""))
             .replace("<image>", "stackproof-base/debian:bookworm-slim")
             .replace("<path>", "/run/otis/x/id")
-            .replace("<label>", &format!("\"dev.stackproof.run\":\"{run}\""));
-        SandboxBody { mark, text }
+            .replace("<label>", &label);
+        SandboxBody { mark, text, labels: format!("\"Labels\":{{{label}}}") }
     }
 
     /// With `old`, which is in it exactly once, replaced by `new`.
@@ -40,9 +42,10 @@ impl SandboxBody {
                 (*what, self.with(old, &new.replace('&', old)))
             })
             .collect();
+        // Whatever is created with them must be found by its label.
         let bare = format!(
-            "{{\"Image\":\"stackproof-base/debian:bookworm-slim\",\"Cmd\":[\"true\",\"{}\"]",
-            self.mark
+            "{{\"Image\":\"stackproof-base/debian:bookworm-slim\",\"Cmd\":[\"true\",\"{}\"],{}",
+            self.mark, self.labels
         );
         let text = &self.text;
         let host = "\"HostConfig\":{\"Binds\":[\"/nonexistent:/h:ro\"]}";
