@@ -87,8 +87,10 @@ def docker_run(container_id: Path, command: list[str]) -> list[str]:
 def stop(client: subprocess.Popen, container_id: Path, late: Event | None = None) -> None:
     if late:
         late.set()
-    remove(container_id)
+    # The client first: it has stopped reading, and the engine would wait for it
+    # with the output that is still on its way before it removes the container.
     client.kill()
+    remove(container_id)
 
 
 def remove(container_id: Path) -> None:
