@@ -6,8 +6,11 @@
 
 mod cgroup;
 mod descriptors;
+mod dialogue;
 mod dns;
 mod environ;
+mod exchange;
+mod grpc;
 mod hog;
 mod hold;
 mod host;
@@ -21,6 +24,8 @@ mod processes;
 mod sockets;
 mod syscalls;
 mod tcp;
+mod tls;
+mod ttrpc;
 mod writes;
 
 use std::io::Write;
