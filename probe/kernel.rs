@@ -40,6 +40,7 @@ unsafe extern "C" {
 }
 
 const PR_SET_DUMPABLE: c_int = 4;
+const PR_SET_NO_NEW_PRIVS: c_int = 38;
 const PR_GET_NO_NEW_PRIVS: c_int = 39;
 
 /// One entry of poll(2).
@@ -52,15 +53,23 @@ pub struct PollFd {
 }
 
 /// prctl(2), `PR_SET_DUMPABLE`.
-pub fn set_dumpable(dumpable: bool) {
+pub fn set_dumpable(dumpable: bool) -> Result<(), String> {
     // SAFETY: takes one integer and touches no memory of ours.
-    unsafe { prctl(PR_SET_DUMPABLE, c_ulong::from(dumpable), 0, 0, 0) };
+    let result = unsafe { prctl(PR_SET_DUMPABLE, c_ulong::from(dumpable), 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// prctl(2), `PR_GET_NO_NEW_PRIVS`.
 pub fn no_new_privileges() -> i64 {
     // SAFETY: takes zeroes and touches no memory of ours.
     i64::from(unsafe { prctl(PR_GET_NO_NEW_PRIVS, 0 as c_ulong, 0, 0, 0) })
+}
+
+/// prctl(2), `PR_SET_NO_NEW_PRIVS`.
+pub fn set_no_new_privileges() -> Result<(), String> {
+    // SAFETY: takes integers and touches no memory of ours.
+    let result = unsafe { prctl(PR_SET_NO_NEW_PRIVS, 1 as c_ulong, 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// alarm(2): SIGALRM, which ends the program, after so many seconds.

@@ -44,8 +44,6 @@ pub struct Processes {
     pub truncated: bool,
     /// The uid map of the user namespace.
     pub uid_map: String,
-    /// The kernel's release.
-    pub kernel: String,
 }
 
 impl Processes {
