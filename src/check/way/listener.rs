@@ -193,9 +193,10 @@ pub(super) fn place_of_target(target: &Target, reply: &Reply, world: &World) -> 
                 || endpoint.global_ipv6_address.as_deref() == Some(&host)
         });
         its_own
-            && sight.own().and_then(Reply::host).is_ok_and(|told| {
-                told.listening.iter().any(|listener| listener.ends_with(&port))
-            })
+            && sight
+                .own()
+                .and_then(Reply::host)
+                .is_ok_and(|told| told.listening.iter().any(|listener| listener.ends_with(&port)))
     };
     if world.services.values().flatten().any(listens) { Place::Stack } else { Place::Anywhere }
 }
