@@ -209,3 +209,61 @@ fn place_of_network(reply: &Reply, world: &World) -> Place {
         _ => Place::Anywhere,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn tried(outcomes: &[(&str, &str)]) -> Vec<Tried> {
+        let one = |(protocol, outcome): &(&str, &str)| Tried {
+            protocol: (*protocol).to_owned(),
+            outcome: (*outcome).to_owned(),
+            said: String::new(),
+        };
+        outcomes.iter().map(one).collect()
+    }
+
+    const SILENT: &[(&str, &str)] = &[("http", "silent"), ("grpc", "silent"), ("tls", "silent")];
+    const CLOSED: &[(&str, &str)] = &[("http", "closed"), ("grpc", "ECONNRESET")];
+    const MIXED: &[(&str, &str)] = &[("http", "closed"), ("ttrpc", "silent")];
+    const OTHER: &[(&str, &str)] = &[("http", "another protocol"), ("tls", "silent")];
+    const STRANGE_GRPC: &[(&str, &str)] = &[("http", "silent"), ("grpc", "no such service")];
+
+    #[rstest]
+    #[case::silent(SILENT, [false, true, false, true])]
+    #[case::closed(CLOSED, [false, false, false, true])]
+    #[case::closed_or_silent(MIXED, [false, false, false, true])]
+    #[case::another_protocol(OTHER, [false, false, false, true])]
+    #[case::grpc_of_nobody_known(STRANGE_GRPC, [false, false, false, true])]
+    #[case::nothing_asked(&[], [true; 4])]
+    #[case::tls(&[("http", "closed"), ("tls", "reply")], [true; 4])]
+    fn what_is_no_engine_is_unclear_only_where_it_may_be_one(
+        #[case] outcomes: &[(&str, &str)],
+        #[case] unclear: [bool; 4],
+    ) {
+        let places = [
+            (Place::Stack, Transport::Tcp),
+            (Place::Anywhere, Transport::Tcp),
+            (Place::Stack, Transport::Unix),
+            (Place::Anywhere, Transport::Unix),
+        ];
+        for ((place, transport), unclear) in places.into_iter().zip(unclear) {
+            let came = accepted(&[], &tried(outcomes), place, transport);
+            let is_unclear = matches!(came, Came::Unclear(_));
+            assert_eq!(is_unclear, unclear, "{place:?} came to {came:?}");
+            assert!(!matches!(came, Came::Reached(_)));
+        }
+    }
+
+    #[rstest]
+    #[case("grpc")]
+    #[case("ttrpc")]
+    fn a_runtime_that_replies_is_reached_wherever_it_is(#[case] protocol: &str) {
+        let replied = tried(&[("http", "silent"), (protocol, "reply")]);
+        for place in [Place::Stack, Place::Anywhere] {
+            let came = accepted(&[], &replied, place, Transport::Unix);
+            assert!(matches!(came, Came::Reached(_)), "{came:?}");
+        }
+    }
+}
