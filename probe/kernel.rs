@@ -1,6 +1,7 @@
 //! The few system calls that the standard library does not offer.
 
 use std::ffi::CString;
+use std::os::fd::FromRawFd;
 use std::os::raw::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 unsafe extern "C" {
@@ -39,6 +40,7 @@ unsafe extern "C" {
 }
 
 const PR_SET_DUMPABLE: c_int = 4;
+const PR_SET_NO_NEW_PRIVS: c_int = 38;
 const PR_GET_NO_NEW_PRIVS: c_int = 39;
 
 /// One entry of poll(2).
@@ -51,15 +53,23 @@ pub struct PollFd {
 }
 
 /// prctl(2), `PR_SET_DUMPABLE`.
-pub fn set_dumpable(dumpable: bool) {
+pub fn set_dumpable(dumpable: bool) -> Result<(), String> {
     // SAFETY: takes one integer and touches no memory of ours.
-    unsafe { prctl(PR_SET_DUMPABLE, c_ulong::from(dumpable), 0, 0, 0) };
+    let result = unsafe { prctl(PR_SET_DUMPABLE, c_ulong::from(dumpable), 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// prctl(2), `PR_GET_NO_NEW_PRIVS`.
 pub fn no_new_privileges() -> i64 {
     // SAFETY: takes zeroes and touches no memory of ours.
     i64::from(unsafe { prctl(PR_GET_NO_NEW_PRIVS, 0 as c_ulong, 0, 0, 0) })
+}
+
+/// prctl(2), `PR_SET_NO_NEW_PRIVS`.
+pub fn set_no_new_privileges() -> Result<(), String> {
+    // SAFETY: takes integers and touches no memory of ours.
+    let result = unsafe { prctl(PR_SET_NO_NEW_PRIVS, 1 as c_ulong, 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// alarm(2): SIGALRM, which ends the program, after so many seconds.
@@ -274,46 +284,37 @@ unsafe extern "C" {
     fn getsockopt(fd: c_int, level: c_int, name: c_int, value: *mut c_void, length: *mut c_uint) -> c_int;
 }
 
+/// poll(2): there is something to read.
+pub const POLLIN: i16 = 1;
 /// poll(2): writable, which is when a connection is made or has failed.
 pub const POLLOUT: i16 = 4;
+/// The address families of socket(2).
+pub const AF_UNIX: u16 = 1;
+pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
+/// open(2): a descriptor that stands for a place and reads nothing.
+pub const O_PATH: c_int = 0o10_000_000;
 
-/// Begins to connect and gives the socket: connect(2) on a non-blocking one.
-pub fn connect_without_waiting(address: &std::net::SocketAddr) -> Result<c_int, String> {
+/// Begins to connect a non-blocking stream socket to the address whose bytes follow its family:
+/// connect(2).
+pub fn connect_without_waiting(family: u16, address: &[u8]) -> Result<std::fs::File, String> {
     const SOCK_STREAM: c_int = 1;
     const SOCK_NONBLOCK: c_int = 0o4000;
     const SOCK_CLOEXEC: c_int = 0o2_000_000;
     const EINPROGRESS: i32 = 115;
-    let (family, bytes): (u16, Vec<u8>) = match address {
-        std::net::SocketAddr::V4(v4) => {
-            // struct sockaddr_in: family, port, address, padding.
-            let mut bytes = v4.port().to_be_bytes().to_vec();
-            bytes.extend_from_slice(&v4.ip().octets());
-            bytes.extend_from_slice(&[0; 8]);
-            (2, bytes)
-        }
-        std::net::SocketAddr::V6(v6) => {
-            // struct sockaddr_in6: family, port, flow, address, scope.
-            let mut bytes = v6.port().to_be_bytes().to_vec();
-            bytes.extend_from_slice(&[0; 4]);
-            bytes.extend_from_slice(&v6.ip().octets());
-            bytes.extend_from_slice(&v6.scope_id().to_ne_bytes());
-            (10, bytes)
-        }
-    };
-    let mut name = family.to_ne_bytes().to_vec();
-    name.extend(bytes);
-    // SAFETY: the address is as long as we say and lives through the call.
+    let name = [family.to_ne_bytes().as_slice(), address].concat();
+    // SAFETY: the descriptor is fresh and nobody else's; the address is as long as we say and
+    // lives through the call.
     unsafe {
         let fd = socket(c_int::from(family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if fd < 0 {
             return Err(last_error());
         }
+        let stream = std::fs::File::from_raw_fd(fd);
         if connect(fd, name.as_ptr().cast(), name.len() as c_uint) != 0 && errno() != EINPROGRESS {
-            let error = last_error();
-            close(fd);
-            return Err(error);
+            return Err(last_error());
         }
-        Ok(fd)
+        Ok(stream)
     }
 }
 
@@ -334,10 +335,4 @@ pub fn connected(fd: c_int) -> Result<(), String> {
     } else {
         Ok(())
     }
-}
-
-/// close(2).
-pub fn close_fd(fd: c_int) {
-    // SAFETY: the callers own the descriptor and forget it.
-    unsafe { close(fd) };
 }

@@ -1,13 +1,17 @@
 //! The probe: a static program that looks at the kernel from inside a container and says what it
 //! sees. It observes and never judges, and it uses nothing of the image that it runs in.
 //!
-//! `hold` keeps the program in a pid namespace so that another container can run it; `ask`
-//! answers questions, a line of JSON each; `hog` and `pause` act.
+//! `lend` keeps the program in a pid namespace so that another container can run it; `hold` just
+//! stays; `ask` answers questions, a line of JSON each; `hog` and `pause` act.
 
 mod cgroup;
 mod descriptors;
+mod dialogue;
 mod dns;
 mod environ;
+mod exchange;
+mod filter;
+mod grpc;
 mod hog;
 mod hold;
 mod host;
@@ -21,6 +25,8 @@ mod processes;
 mod sockets;
 mod syscalls;
 mod tcp;
+mod tls;
+mod ttrpc;
 mod writes;
 
 use std::io::Write;
@@ -35,6 +41,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["lend"] => hold::lend(),
         ["hold"] => hold::hold(None),
         ["hold", "--listen", socket, port] => match port.parse() {
             Ok(port) => hold::hold(Some((socket, port))),
@@ -71,14 +78,21 @@ fn say(line: &Json) {
 }
 
 fn ask(nonce: &str, deadline_ms: u64, lender: u32, questions: &[&str]) -> ExitCode {
-    // A process of the same user must not be able to trace us and change what we say.
-    kernel::set_dumpable(false);
+    // A process of the same user must not be able to trace us and change what we say. Where our
+    // file cannot be read this holds from the first instruction on: execve(2).
+    if let Err(error) = kernel::set_dumpable(false) {
+        say(&object([("error", Json::text(error))]));
+        return ExitCode::FAILURE;
+    }
     // The engine cannot end an exec, so the probe ends itself.
     kernel::alarm(deadline_ms / 1000 + 2);
     say(&header(nonce));
     for question in questions {
         let began = std::time::Instant::now();
-        let answer = answer(question, nonce, lender);
+        let answer = match mounts::covered(question) {
+            Ok(()) => answer(question, nonce, lender),
+            Err(why) => Err(why),
+        };
         let ms = Json::from(began.elapsed().as_millis() as u64);
         let question = Json::text(*question);
         say(&match answer {

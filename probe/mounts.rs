@@ -59,8 +59,8 @@ fn plain(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
-/// Whether /proc is the kernel's own and nothing hides a process: a file system mounted over
-/// /proc or over a folder in it could show anything.
+/// Whether /proc is the kernel's own, of our pid namespace, and what it says of ourselves is not
+/// mounted over: without that no answer means anything.
 pub fn proc_is_genuine(me: u32) -> Result<(), String> {
     match kernel::file_system("/proc/self/status") {
         Ok(PROC_SUPER_MAGIC) => {}
@@ -71,10 +71,52 @@ pub fn proc_is_genuine(me: u32) -> Result<(), String> {
     if link.to_str() != Some(me.to_string().as_str()) {
         return Err(format!("/proc/self leads to {} and not to {me}", link.display()));
     }
-    let hidden = table()?.into_iter().find(|mount| {
-        mount.point.strip_prefix("/proc/").is_some_and(|rest| {
-            rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("self")
-        })
+    // A /proc of another pid namespace tells a pid for every namespace from its own to ours.
+    let status = std::fs::read_to_string("/proc/self/status")
+        .map_err(|error| kernel::error_name(&error))?;
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).map(str::trim);
+    if pids.is_some_and(|pids| pids != me.to_string()) {
+        return Err("/proc is that of another pid namespace".to_owned());
+    }
+    let own = me.to_string();
+    let over = table()?.into_iter().find(|mount| {
+        let first = mount.point.strip_prefix("/proc/").and_then(|rest| rest.split('/').next());
+        first.is_some_and(|first| first == own || first == "self" || first == "thread-self")
     });
-    hidden.map_or(Ok(()), |mount| Err(format!("{} is mounted over", mount.point)))
+    over.map_or(Ok(()), |mount| Err(format!("{} is mounted over", mount.point)))
+}
+
+/// Whether what a question's answer rests on in /proc is hidden or mounted over. What the engine
+/// itself covers (`/proc/kcore`, `/proc/keys` and such) and its read-only mounts of parts of
+/// /proc over themselves take nothing from any answer.
+pub fn covered(question: &str) -> Result<(), String> {
+    let name = question.split('=').next().unwrap_or_default();
+    let every_process = ["processes", "environ", "descriptors", "tcp"].contains(&name);
+    let files: &[&str] = if name == "cgroup" { &["swaps", "meminfo"] } else { &[] };
+    if !every_process && files.is_empty() {
+        return Ok(());
+    }
+    let table = table()?;
+    // The last mount at a point is on top.
+    let proc = table.iter().rfind(|mount| mount.point == "/proc").ok_or("/proc is not mounted")?;
+    if every_process {
+        let hides = proc.super_options.split(',').find(|option| {
+            option
+                .strip_prefix("hidepid=")
+                .is_some_and(|how| !["0", "off"].contains(&how))
+        });
+        if let Some(option) = hides {
+            return Err(format!("/proc hides processes ({option})"));
+        }
+    }
+    let over = table.iter().find(|mount| {
+        let Some(rest) = mount.point.strip_prefix("/proc/") else { return false };
+        // A part of this /proc, mounted over itself.
+        if mount.device == proc.device && mount.root == format!("/{rest}") {
+            return false;
+        }
+        let first = rest.split('/').next().unwrap_or_default();
+        files.contains(&first) || (every_process && first.parse::<u32>().is_ok())
+    });
+    over.map_or(Ok(()), |mount| Err(format!("{} is mounted over", mount.point)))
 }

@@ -28,7 +28,6 @@ pub fn processes(lender: u32) -> Result<Json, String> {
         ("processes", Json::List(processes)),
         ("truncated", Json::Bool(truncated)),
         ("uid_map", Json::text(read("/proc/self/uid_map").unwrap_or_default())),
-        ("kernel", Json::text(read("/proc/sys/kernel/osrelease").unwrap_or_default())),
     ]))
 }
 

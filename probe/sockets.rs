@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::ErrorKind;
 use std::os::linux::fs::MetadataExt as _;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::http;
+use crate::dialogue;
+use crate::exchange::{Address, End, Heard};
 use crate::json::{Json, object};
 use crate::kernel;
 use crate::mounts;
@@ -38,7 +36,6 @@ const KNOWN: [&str; 12] = [
 const MAX_ENTRIES: usize = 2_000_000;
 const MAX_SOCKETS: usize = 256;
 const WALK: Duration = Duration::from_secs(20);
-const ANSWER: Duration = Duration::from_millis(700);
 
 struct Walk {
     found: BTreeSet<PathBuf>,
@@ -57,7 +54,13 @@ pub fn sockets() -> Result<Json, String> {
         .map(|mount| PathBuf::from(&mount.point))
         .collect();
     let mut walk = Walk {
-        found: KNOWN.iter().map(PathBuf::from).filter(|path| is_socket(path)).collect(),
+        found: KNOWN
+            .iter()
+            .map(PathBuf::from)
+            .filter(|path| is_socket(path))
+            // By its one name, whatever links lead to it, so that its mount can be told.
+            .map(|path| fs::canonicalize(&path).unwrap_or(path))
+            .collect(),
         unreadable: Vec::new(),
         entries: 0,
         truncated: false,
@@ -77,9 +80,28 @@ pub fn sockets() -> Result<Json, String> {
             }
         }
     }
-    let truncated = walk.truncated || walk.found.len() > MAX_SOCKETS;
-    let mut list: Vec<Json> = walk.found.iter().take(MAX_SOCKETS).map(|path| socket(path)).collect();
-    list.extend(abstract_names().iter().take(MAX_SOCKETS).map(|name| abstract_socket(name)));
+    let names = abstract_names();
+    let truncated =
+        walk.truncated || walk.found.len() > MAX_SOCKETS || names.len() > MAX_SOCKETS;
+    let paths = walk.found.iter().take(MAX_SOCKETS);
+    let mut sockets: Vec<(Vec<(String, Json)>, Address)> =
+        paths.map(|path| (file(path), Address::Path(path.clone()))).collect();
+    sockets.extend(names.into_iter().take(MAX_SOCKETS).map(|name| {
+        let path = format!("@{}", String::from_utf8_lossy(&name));
+        (vec![("path".to_owned(), Json::text(path))], Address::Abstract(name))
+    }));
+    let addresses: Vec<&Address> = sockets.iter().map(|(_, address)| address).collect();
+    // A Unix socket accepts at once or not at all.
+    let heard = dialogue::ask(&addresses, dialogue::ANSWER);
+    let list = sockets
+        .into_iter()
+        .zip(heard)
+        .map(|((mut told, _), (heard, further))| {
+            told.push(("class".to_owned(), Json::text(class(&heard))));
+            told.extend(further);
+            Json::Object(told)
+        })
+        .collect();
     Ok(object([
         ("sockets", Json::List(list)),
         ("unreadable", Json::List(walk.unreadable)),
@@ -128,79 +150,57 @@ fn is_socket(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
-fn socket(path: &Path) -> Json {
+/// The file of a socket: fields of stat(2).
+fn file(path: &Path) -> Vec<(String, Json)> {
     let meta = fs::metadata(path).ok();
     let number = |n: Option<u64>| n.map_or(Json::Null, Json::from);
-    let connect = || {
-        let stream = UnixStream::connect(path).map_err(|error| class(&error))?;
-        Ok(bounded(stream))
-    };
-    let mut told = vec![
+    vec![
         ("path".to_owned(), Json::text(path.to_string_lossy())),
         ("device".to_owned(), number(meta.as_ref().map(|m| m.st_dev()))),
         ("inode".to_owned(), number(meta.as_ref().map(|m| m.st_ino()))),
         ("mode".to_owned(), number(meta.as_ref().map(|m| u64::from(m.st_mode() & 0o7777)))),
         ("uid".to_owned(), number(meta.as_ref().map(|m| u64::from(m.st_uid())))),
         ("gid".to_owned(), number(meta.as_ref().map(|m| u64::from(m.st_gid())))),
-    ];
-    told.extend(who(connect));
-    Json::Object(told)
+    ]
 }
 
-fn abstract_socket(name: &[u8]) -> Json {
-    let connect = || {
-        let address = SocketAddr::from_abstract_name(name).map_err(|error| class(&error))?;
-        let stream = UnixStream::connect_addr(&address).map_err(|error| class(&error))?;
-        Ok(bounded(stream))
-    };
-    let path = format!("@{}", String::from_utf8_lossy(name));
-    let mut told = vec![("path".to_owned(), Json::text(path))];
-    told.extend(who(connect));
-    Json::Object(told)
-}
-
-/// The class of the connection, and what the other side answers.
-fn who(connect: impl Fn() -> Result<UnixStream, String>) -> Vec<(String, Json)> {
-    match connect() {
-        Err(class) => vec![("class".to_owned(), Json::text(class))],
-        Ok(mut stream) => {
-            let http2 = http::speaks_http2(&mut stream);
-            vec![
-                ("class".to_owned(), Json::text("open")),
-                ("http2".to_owned(), Json::Bool(http2)),
-                ("http".to_owned(), http::identify(&connect, ANSWER)),
-            ]
-        }
+fn class(heard: &Heard) -> &str {
+    match &heard.end {
+        End::NoConnection(why) => match why.as_str() {
+            "EACCES" | "EPERM" => "permission",
+            "ECONNREFUSED" => "refused",
+            "ENOENT" => "no-such",
+            other => other,
+        },
+        _ => "open",
     }
 }
 
-fn bounded(stream: UnixStream) -> UnixStream {
-    // Without these bounds a silent listener would hold us until the deadline.
-    let _ = stream.set_read_timeout(Some(ANSWER));
-    let _ = stream.set_write_timeout(Some(ANSWER));
-    stream
-}
-
-fn class(error: &std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::PermissionDenied => "permission".to_owned(),
-        ErrorKind::ConnectionRefused => "refused".to_owned(),
-        ErrorKind::NotFound => "no-such".to_owned(),
-        _ => kernel::error_name(error),
-    }
-}
-
-/// The names of the listening abstract sockets of the network namespace: proc(5), `net/unix`.
+/// The names of the listening abstract sockets of the network namespace: proc(5), `net/unix`. A
+/// zero byte in a name is printed as an at sign, so where there is one, the name is tried as it
+/// is printed, with zeroes at its end, and with zeroes only.
 fn abstract_names() -> BTreeSet<Vec<u8>> {
     let Ok(bytes) = fs::read("/proc/net/unix") else { return BTreeSet::new() };
-    // The flags' 0x10000 says that the socket listens.
-    bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
-            let flags = fields.nth(3)?;
-            let path = fields.nth(3)?;
-            (flags == b"00010000").then(|| path.strip_prefix(b"@").map(<[u8]>::to_vec))?
-        })
-        .collect()
+    // The flags' 0x10000 says that the socket listens. A name may hold spaces.
+    let mut names = BTreeSet::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        // Seven fields, padded with spaces, and the name.
+        let mut rest = line;
+        let mut fields = [b"".as_slice(); 7];
+        for field in &mut fields {
+            rest = rest.trim_ascii_start();
+            let end = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+            (*field, rest) = rest.split_at(end);
+        }
+        let listens = fields[3] == b"00010000";
+        let Some(name) = rest.strip_prefix(b" @") else { continue };
+        if listens {
+            let zeroes = name.iter().map(|byte| if *byte == b'@' { 0 } else { *byte }).collect();
+            let kept = name.iter().rposition(|byte| *byte != b'@').map_or(0, |last| last + 1);
+            let mut ended = name.to_vec();
+            ended[kept..].fill(0);
+            names.extend([name.to_vec(), ended, zeroes]);
+        }
+    }
+    names
 }

@@ -1,27 +1,21 @@
 //! Ways over TCP: every target is connected to at once, with one wait for all, and whoever
 //! accepts is asked whether it is an engine.
 
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::fd::RawFd;
-use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use crate::dialogue;
 use crate::dns;
 use crate::environ;
+use crate::exchange::{Address, Attempt, End, Heard, exchange};
 use crate::http;
 use crate::json::{Json, object};
-use crate::kernel;
 
-/// How long an accepted connection may take to answer.
-const ANSWER: Duration = Duration::from_millis(1500);
 const MAX_TARGETS: usize = 2048;
-/// Connections that are open at once: well below the usual limit on descriptors.
-const AT_ONCE: usize = 400;
 
 struct Target {
     name: String,
-    address: Result<SocketAddr, String>,
+    address: Result<(SocketAddr, Address), String>,
 }
 
 /// `WAIT_MS:TARGET,TARGET,…`. A target is `host:port`; `gateway:port` is every default gateway,
@@ -38,16 +32,31 @@ pub fn tcp(about: &str) -> Result<Json, String> {
         .iter()
         .filter_map(|word| {
             let (host, port) = split(word)?;
-            let address = names.get(host)?.clone().map(|address| SocketAddr::new(address, port));
+            let address = names.get(host)?.clone().map(|address| {
+                let address = SocketAddr::new(address, port);
+                (address, Address::Tcp(address))
+            });
             Some(Target { name: word.clone(), address })
         })
         .collect();
     let truncated = targets.len() > MAX_TARGETS;
     targets.truncate(MAX_TARGETS);
-    let mut answers = Vec::new();
-    for batch in targets.chunks(AT_ONCE) {
-        answers.extend(connect_all(batch, wait));
-    }
+    let addresses: Vec<&Address> =
+        targets.iter().filter_map(|target| Some(&target.address.as_ref().ok()?.1)).collect();
+    let mut heard = dialogue::ask(&addresses, wait).into_iter();
+    let answers = targets
+        .iter()
+        .map(|target| match &target.address {
+            Err(error) => told(target, error, 0, vec![]),
+            Ok(_) => match heard.next() {
+                Some((heard, further)) => {
+                    let ms = heard.connected_after.as_millis() as u64;
+                    told(target, class(&heard), ms, further)
+                }
+                None => told(target, "not tried", 0, vec![]),
+            },
+        })
+        .collect();
     Ok(object([("targets", Json::List(answers)), ("truncated", Json::Bool(truncated))]))
 }
 
@@ -85,78 +94,27 @@ fn gateways() -> Vec<Ipv4Addr> {
         .collect()
 }
 
-fn connect_all(batch: &[Target], wait: Duration) -> Vec<Json> {
-    let started = Instant::now();
-    let mut pending: Vec<(usize, RawFd)> = Vec::new();
-    let mut classes: Vec<(String, u128)> = Vec::new();
-    for (index, target) in batch.iter().enumerate() {
-        let class = match &target.address {
-            Err(error) => error.clone(),
-            Ok(address) => match kernel::connect_without_waiting(address) {
-                Ok(fd) => {
-                    pending.push((index, fd));
-                    String::new()
-                }
-                Err(errno) => class(&errno),
-            },
-        };
-        classes.push((class, 0));
-    }
-    while !pending.is_empty() {
-        let left = wait.saturating_sub(started.elapsed());
-        let mut fds: Vec<kernel::PollFd> = pending
-            .iter()
-            .map(|(_, fd)| kernel::PollFd { fd: *fd, events: kernel::POLLOUT, revents: 0 })
-            .collect();
-        let timeout = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
-        if left.is_zero() || kernel::poll(&mut fds, timeout) == 0 {
-            break;
-        }
-        let mut waiting = Vec::new();
-        for ((index, fd), polled) in pending.into_iter().zip(&fds) {
-            if polled.revents == 0 {
-                waiting.push((index, fd));
-                continue;
-            }
-            let outcome = kernel::connected(fd);
-            kernel::close_fd(fd);
-            let class = outcome.map_or_else(|errno| class(&errno), |()| "open".to_owned());
-            classes[index] = (class, started.elapsed().as_millis());
-        }
-        pending = waiting;
-    }
-    for (index, fd) in pending {
-        kernel::close_fd(fd);
-        classes[index] = ("time-out".to_owned(), started.elapsed().as_millis());
-    }
-    batch.iter().zip(classes).map(|(target, (class, ms))| told(target, &class, ms)).collect()
-}
-
-fn told(target: &Target, class: &str, ms: u128) -> Json {
+fn told(target: &Target, class: &str, ms: u64, further: Vec<(String, Json)>) -> Json {
+    let address = target.address.as_ref().ok();
     let mut told = vec![
         ("target".to_owned(), Json::text(&target.name)),
-        (
-            "address".to_owned(),
-            target.address.as_ref().map_or(Json::Null, |address| Json::text(address.to_string())),
-        ),
+        ("address".to_owned(), address.map_or(Json::Null, |(at, _)| Json::text(at.to_string()))),
         ("class".to_owned(), Json::text(class)),
-        ("ms".to_owned(), Json::from(ms as u64)),
+        ("ms".to_owned(), Json::from(ms)),
     ];
-    if let ("open", Ok(address)) = (class, &target.address) {
-        told.push(("http".to_owned(), http::identify(|| open(address), ANSWER)));
-    }
+    told.extend(further);
     Json::Object(told)
 }
 
-fn open(address: &SocketAddr) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect_timeout(address, ANSWER)
-        .map_err(|error| kernel::error_name(&error))?;
-    let _ = stream.set_read_timeout(Some(ANSWER));
-    let _ = stream.set_write_timeout(Some(ANSWER));
-    Ok(stream)
+/// What connecting came to.
+fn class(heard: &Heard) -> &str {
+    match &heard.end {
+        End::NoConnection(why) => refusal(why),
+        _ => "open",
+    }
 }
 
-fn class(errno: &str) -> String {
+fn refusal(errno: &str) -> &str {
     match errno {
         "ECONNREFUSED" => "refused",
         "ENETUNREACH" | "EHOSTUNREACH" | "EADDRNOTAVAIL" | "ENETDOWN" => "unreachable",
@@ -164,36 +122,29 @@ fn class(errno: &str) -> String {
         "EPERM" | "EACCES" => "permission",
         other => other,
     }
-    .to_owned()
 }
 
 /// `HOST:PORT/PATH`, or `unix:/SOCKET:/PATH`: one GET with the whole answer.
 pub fn get(about: &str) -> Result<Json, String> {
-    let refused = |class: String| Ok(object([("class", Json::text(class))]));
-    if let Some(rest) = about.strip_prefix("unix:") {
+    let (address, path) = if let Some(rest) = about.strip_prefix("unix:") {
         let (socket, path) = rest.split_once(':').ok_or("the question has no path")?;
-        let mut stream = match UnixStream::connect(socket) {
-            Ok(stream) => stream,
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return refused("permission".to_owned());
-            }
-            Err(error) => return refused(kernel::error_name(&error)),
-        };
-        let _ = stream.set_read_timeout(Some(ANSWER));
-        return http::get(&mut stream, path, ANSWER).map_or_else(refused, |a| Ok(http::told(a)));
-    }
-    let slash = about.find('/').ok_or("the question has no path")?;
-    let (host, path) = about.split_at(slash);
-    let (host, port) = host.rsplit_once(':').ok_or("the question has no port")?;
-    let port = port.parse().map_err(|_| "the port is no number")?;
-    let address = match dns::resolve(host.trim_matches(['[', ']'])) {
-        Ok(address) => SocketAddr::new(address, port),
-        Err(error) => return refused(error),
-    };
-    match open(&address) {
-        Ok(mut stream) => {
-            http::get(&mut stream, path, ANSWER).map_or_else(refused, |answer| Ok(http::told(answer)))
+        (Address::Path(socket.into()), path)
+    } else {
+        let slash = about.find('/').ok_or("the question has no path")?;
+        let (host, path) = about.split_at(slash);
+        let (host, port) = split(host).ok_or("the question has no port")?;
+        match dns::resolve(host) {
+            Ok(address) => (Address::Tcp(SocketAddr::new(address, port)), path),
+            Err(error) => return Ok(http::unanswered(path, &error)),
         }
-        Err(errno) => refused(class(&errno)),
-    }
+    };
+    let attempt =
+        Attempt { to: &address, say: http::request(path), enough: http::complete };
+    let Some(heard) = exchange(&[attempt], dialogue::ANSWER, dialogue::ANSWER).pop() else {
+        return Err("nothing was tried".to_owned());
+    };
+    Ok(match http::parse(&heard.bytes) {
+        Some(answer) => http::told(path, &answer, usize::MAX, heard.is_truncated()),
+        None => http::unanswered(path, refusal(dialogue::outcome(&heard))),
+    })
 }

@@ -12,7 +12,7 @@ pub mod answer;
 pub mod cgroup;
 
 use answer::{
-    Cgroup, Descriptors, Environ, Fetched, Host, Mounts, Privileges, Processes, Sockets, Status,
+    Cgroup, Descriptors, Environ, Host, HttpAnswer, Mounts, Privileges, Processes, Sockets, Status,
     Targets, Writes,
 };
 
@@ -342,7 +342,7 @@ impl Reply {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub fn fetched(&self, what: &str) -> Result<Fetched, String> {
+    pub fn fetched(&self, what: &str) -> Result<HttpAnswer, String> {
         self.answer(|question| matches!(question, Question::Get(asked) if asked == what))
     }
 

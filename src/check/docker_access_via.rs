@@ -10,7 +10,7 @@ use super::{Finding, each_container};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::observe::kit::CANARY;
 use crate::probe::Reply;
-use crate::probe::answer::Fetched;
+use crate::probe::answer::HttpAnswer;
 use crate::scenario::check::DockerAccessVia;
 use crate::verdict::Verdict;
 use crate::world::{Blind, Control, Sight, World};
@@ -120,8 +120,8 @@ fn judge_one(check: &DockerAccessVia, expected: &str, sight: &Sight, world: &Wor
 }
 
 struct Look<'w> {
-    list: Fetched,
-    refused: Vec<(String, Fetched)>,
+    list: HttpAnswer,
+    refused: Vec<(String, HttpAnswer)>,
     ways: way::Ways,
     control: &'w Control,
 }
@@ -144,7 +144,7 @@ fn look<'w>(
 
 /// Whether the answer is the list with just the canary. A proxy that ignores the filter lists
 /// more, which is still this engine's list.
-fn lists(fetched: &Fetched, canary: &str) -> bool {
+fn lists(fetched: &HttpAnswer, canary: &str) -> bool {
     let Ok(serde_json::Value::Array(containers)) = serde_json::from_str(&fetched.body) else {
         return false;
     };

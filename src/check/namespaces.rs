@@ -114,11 +114,10 @@ fn look(sight: &Sight, world: &World) -> Result<Look, Blind> {
         }
     }
     let host_inodes = &host;
-    let apart = reply
-        .processes()?
-        .processes
-        .iter()
-        .filter(|process| process.is_services_own())
+    let processes = reply.processes()?;
+    let apart = processes
+        .of_service()?
+        .into_iter()
         .flat_map(|process| {
             KINDS.iter().filter_map(move |kind| {
                 let inode = process.ns.get(*kind)?.as_str()?;

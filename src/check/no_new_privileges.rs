@@ -67,11 +67,7 @@ fn look(sight: &Sight, world: &World) -> Result<Look, Blind> {
     let reply = sight.own()?;
     let processes = reply.processes()?;
     let inside = reply.privileges()?;
-    let theirs: Vec<_> =
-        processes.processes.iter().filter(|process| process.is_services_own()).collect();
-    if theirs.is_empty() || processes.truncated {
-        return Err("not every process was seen".to_owned());
-    }
+    let theirs = processes.of_service()?;
     let mut wrong = Vec::new();
     for process in &theirs {
         match process.status.no_new_privs {

@@ -35,8 +35,10 @@ fn judge_one(check: &RunsAs, expected: &str, sight: &Sight) -> Finding {
         Ok(processes) => processes,
         Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
     };
-    let theirs: Vec<&Process> =
-        processes.processes.iter().filter(|process| process.is_services_own()).collect();
+    let theirs = match processes.of_service() {
+        Ok(theirs) => theirs,
+        Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
+    };
     let mut evidence = Evidence::one(Observation::now(
         Vantage::Inside,
         format!("processes of {name}: pid, name, uids, gids, groups"),
@@ -51,10 +53,6 @@ fn judge_one(check: &RunsAs, expected: &str, sight: &Sight) -> Finding {
             .message(message)
             .reproduce(reproduce.clone())
     };
-    if theirs.is_empty() || processes.truncated {
-        let why = format!("{} processes were seen, which cannot be all", theirs.len());
-        return finding(Verdict::Inconclusive, why.clone(), why);
-    }
     let uid = match wanted_uid(check, sight) {
         Ok(uid) => uid,
         Err(Wanted::Wrong(why)) => return finding(Verdict::Broken, why.clone(), why),

@@ -14,25 +14,81 @@ use crate::world::{Blind, Sight, World};
 
 const EXPECTED: &str = "every process is under a seccomp filter that refuses dangerous calls";
 
-/// The calls that the default profile of every supported engine refuses without capabilities,
-/// and the error that it gives: moby, `profiles/seccomp/default.json`, 20.10 to 29. The call
-/// `io_uring_setup` is refused from 25.0 on and so tells nothing here.
-const REFUSED: [(&str, &str); 11] = [
-    ("unshare", "EPERM"),
-    ("setns", "EPERM"),
-    ("mount", "EPERM"),
-    ("keyctl", "EPERM"),
-    ("add_key", "EPERM"),
-    ("request_key", "EPERM"),
-    ("perf_event_open", "EPERM"),
-    ("userfaultfd", "EPERM"),
-    ("clone3", "ENOSYS"),
-    ("move_pages", "EPERM"),
-    ("kcmp", "EPERM"),
+/// A call that the default profile refuses.
+struct Refused {
+    call: &'static str,
+    /// The errors of a refusal. The profile gives EPERM; the runtime gives ENOSYS for calls newer
+    /// than all that the profile names, and the profile itself does so for `clone3`.
+    with: &'static [&'static str],
+    /// The first engine whose profile refuses it.
+    since: (u32, u32),
+    /// The first engine whose profile allows it again.
+    until: (u32, u32),
+    /// The capability with which the profile allows it. Where it is `CAP_SYS_ADMIN`, that is no
+    /// excuse: a service with it is told what its filter lets through.
+    unless: &'static str,
+}
+
+const ALWAYS: (u32, u32) = (0, 0);
+const NEVER: (u32, u32) = (u32::MAX, 0);
+const EPERM: &[&str] = &["EPERM"];
+const EITHER: &[&str] = &["EPERM", "ENOSYS"];
+
+const fn refused(call: &'static str) -> Refused {
+    Refused { call, with: EPERM, since: ALWAYS, until: NEVER, unless: "" }
+}
+
+/// What the default profile refuses to a process without capabilities, by engine: moby,
+/// `profiles/seccomp/default.json` at the tags 20.10.0, 20.10.24, 23.0.0, 24.0.0, 24.0.9, 25.0.0,
+/// 26.0.0, 27.0.1 and 28.0.0, and its successor in the vendored `github.com/moby/profiles` at
+/// 28.5.2, 29.0.0, 29.4.1, 29.5.0 and 29.7.2. For a newer engine the newest of these is expected.
+const TABLE: [Refused; 40] = [
+    refused("unshare"),
+    refused("setns"),
+    refused("mount"),
+    refused("umount2"),
+    refused("open_tree"),
+    refused("fsconfig"),
+    Refused { with: EITHER, ..refused("mount_setattr") },
+    // EPERM before 20.10.10, where ENOSYS lets the C library fall back to `clone`.
+    Refused { with: EITHER, ..refused("clone3") },
+    refused("clone-newuser"),
+    refused("keyctl"),
+    refused("add_key"),
+    refused("request_key"),
+    Refused { unless: "BPF", ..refused("bpf") },
+    Refused { unless: "PERFMON", ..refused("perf_event_open") },
+    refused("userfaultfd"),
+    Refused { since: (25, 0), ..refused("io_uring_setup") },
+    Refused { since: (25, 0), ..refused("io_uring_enter") },
+    Refused { since: (25, 0), ..refused("io_uring_register") },
+    Refused { unless: "DAC_READ_SEARCH", ..refused("open_by_handle_at") },
+    Refused { until: (24, 0), ..refused("name_to_handle_at") },
+    Refused { until: (23, 0), unless: "SYS_PTRACE", ..refused("process_vm_readv") },
+    Refused { with: EITHER, unless: "SYS_PTRACE", ..refused("process_madvise") },
+    Refused { with: EITHER, unless: "SYS_PTRACE", ..refused("pidfd_getfd") },
+    Refused { unless: "SYS_PTRACE", ..refused("kcmp") },
+    refused("move_pages"),
+    refused("migrate_pages"),
+    Refused { unless: "SYS_NICE", ..refused("mbind") },
+    Refused { unless: "SYS_NICE", ..refused("set_mempolicy") },
+    Refused { unless: "SYS_NICE", ..refused("get_mempolicy") },
+    Refused { with: EITHER, unless: "SYS_NICE", ..refused("set_mempolicy_home_node") },
+    Refused { since: (23, 0), ..refused("socket-vsock") },
+    Refused { since: (29, 5), ..refused("socket-alg") },
+    refused("quotactl"),
+    Refused { with: EITHER, ..refused("quotactl_fd") },
+    refused("fanotify_init"),
+    Refused { unless: "SYS_TIME", ..refused("settimeofday") },
+    Refused { unless: "SYS_TIME", ..refused("clock_settime") },
+    Refused { unless: "SYSLOG", ..refused("syslog") },
+    Refused { unless: "SYS_RAWIO", ..refused("iopl") },
+    Refused { unless: "SYS_RAWIO", ..refused("ioperm") },
 ];
+
 /// How many calls must tell the filter from the kernel. A kernel built without some of them
 /// answers ENOSYS with and without a filter.
-const ENOUGH: usize = 6;
+const ENOUGH: usize = 12;
 
 pub(super) fn judge(service: &str, world: &World) -> Finding {
     each_container(service, world, EXPECTED, |sight| judge_one(sight, world))
@@ -58,7 +114,7 @@ fn judge_one(sight: &Sight, world: &World) -> Finding {
     if sight.container.host_config.privileged == Some(true) {
         return broken(evidence, "a privileged container has no filter".to_owned());
     }
-    let (modes, battery, truncated) = match look(sight) {
+    let (modes, battery) = match look(sight) {
         Ok(seen) => seen,
         Err(why) => return Finding::could_not_observe(EXPECTED, why).reproduce(reproduce),
     };
@@ -74,9 +130,6 @@ fn judge_one(sight: &Sight, world: &World) -> Finding {
     if !without.is_empty() {
         return broken(evidence, without.join("; "));
     }
-    if modes.is_empty() || truncated {
-        return Finding::could_not_observe(EXPECTED, "not every process was seen");
-    }
     let control = match control(world) {
         Ok(control) => control,
         Err(why) => return Finding::could_not_observe(EXPECTED, why).reproduce(reproduce),
@@ -86,18 +139,23 @@ fn judge_one(sight: &Sight, world: &World) -> Finding {
         "the same system calls without a filter",
         json!(control),
     )]);
-    let telling: Vec<(&str, &str)> = REFUSED
+    let expected = expected(world.about.engine.as_deref(), &capabilities(sight));
+    let telling: Vec<&Refused> = expected
         .into_iter()
-        .filter(|(call, refusal)| control.get(*call).is_some_and(|answer| answer != refusal))
+        .filter(|row| {
+            control.get(row.call).is_some_and(|answer| !row.with.contains(&answer.as_str()))
+        })
         .collect();
     if telling.len() < ENOUGH {
         let why = format!("only {} calls tell a filter from this kernel", telling.len());
         return Finding::could_not_observe(EXPECTED, why).reproduce(reproduce);
     }
-    let allowed: Vec<String> = telling
+    let allowed: Vec<&str> = telling
         .iter()
-        .filter(|(call, refusal)| battery.get(*call).is_none_or(|answer| answer != refusal))
-        .map(|(call, _)| (*call).to_owned())
+        .filter(|row| {
+            battery.get(row.call).is_none_or(|answer| !row.with.contains(&answer.as_str()))
+        })
+        .map(|row| row.call)
         .collect();
     if !allowed.is_empty() {
         return broken(evidence, format!("the filter lets through: {}", allowed.join(", ")));
@@ -108,21 +166,84 @@ fn judge_one(sight: &Sight, world: &World) -> Finding {
         .reproduce(reproduce)
 }
 
+/// What this engine's default profile refuses, with these capabilities. An engine that does not
+/// tell its version is held to what all of them refuse.
+fn expected(engine: Option<&str>, capabilities: &[String]) -> Vec<&'static Refused> {
+    let version = engine.and_then(|text| {
+        let mut numbers = text.split('.').map_while(|number| number.parse::<u32>().ok());
+        Some((numbers.next()?, numbers.next().unwrap_or(0)))
+    });
+    TABLE
+        .iter()
+        .filter(|row| match version {
+            Some(version) => row.since <= version && version < row.until,
+            None => row.since == ALWAYS && row.until == NEVER,
+        })
+        .filter(|row| !capabilities.iter().any(|capability| capability == row.unless))
+        .collect()
+}
+
+/// The capabilities that the container was given beyond the engine's own choice, of which none
+/// is in the table; without their prefix.
+fn capabilities(sight: &Sight) -> Vec<String> {
+    let added = sight.container.host_config.cap_add.iter().flatten();
+    let upper = added.map(|name| name.to_ascii_uppercase());
+    upper.map(|name| name.strip_prefix("CAP_").unwrap_or(&name).to_owned()).collect()
+}
+
 type Modes = Vec<(u32, String, Option<u32>)>;
 
-fn look(sight: &Sight) -> Result<(Modes, BTreeMap<String, String>, bool), Blind> {
+fn look(sight: &Sight) -> Result<(Modes, BTreeMap<String, String>), Blind> {
     let reply = sight.own()?;
     let processes = reply.processes()?;
     let modes = processes
-        .processes
-        .iter()
-        .filter(|process| process.is_services_own())
+        .of_service()?
+        .into_iter()
         .map(|process| (process.pid, process.name.clone(), process.status.seccomp))
         .collect();
-    Ok((modes, reply.syscalls()?, processes.truncated))
+    Ok((modes, reply.syscalls()?))
 }
 
 fn control(world: &World) -> Result<BTreeMap<String, String>, Blind> {
     let control = world.control.as_ref().map_err(Clone::clone)?;
     control.user.as_ref().map_err(Clone::clone)?.syscalls()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::io_uring_before(Some("24.0.9"), "io_uring_setup", false)]
+    #[case::io_uring_from(Some("25.0.0"), "io_uring_setup", true)]
+    #[case::vsock_before(Some("20.10.24+dfsg1"), "socket-vsock", false)]
+    #[case::vsock_from(Some("23.0.1"), "socket-vsock", true)]
+    #[case::alg_before(Some("29.4.1"), "socket-alg", false)]
+    #[case::alg_from(Some("29.5.0-rc.1"), "socket-alg", true)]
+    #[case::handles_before(Some("23.0.6"), "name_to_handle_at", true)]
+    #[case::handles_from(Some("24.0.0"), "name_to_handle_at", false)]
+    #[case::vm_before(Some("20.10.24+dfsg1"), "process_vm_readv", true)]
+    #[case::vm_from(Some("23.0.0"), "process_vm_readv", false)]
+    #[case::newer_than_any_known(Some("31.2"), "socket-alg", true)]
+    #[case::unknown_has_what_all_have(None, "mount", true)]
+    #[case::unknown_has_no_more(None, "io_uring_setup", false)]
+    fn the_expectation_is_that_of_the_engines_version(
+        #[case] engine: Option<&str>,
+        #[case] call: &str,
+        #[case] is_refused: bool,
+    ) {
+        let found = expected(engine, &[]).iter().any(|row| row.call == call);
+        assert_eq!(found, is_refused);
+    }
+
+    #[test]
+    fn a_call_that_a_capability_brings_with_it_is_not_expected_to_be_refused() {
+        let has = |capabilities: &[String], call: &str| {
+            expected(Some("28.0"), capabilities).iter().any(|row| row.call == call)
+        };
+        let nice = ["SYS_NICE".to_owned()];
+        assert!(has(&[], "mbind") && !has(&nice, "mbind") && has(&nice, "mount"));
+        assert!(has(&["SYS_ADMIN".to_owned()], "mount"));
+    }
 }

@@ -6,8 +6,11 @@ use serde_json::json;
 
 use crate::observation::{Observation, Vantage};
 use crate::probe::Reply;
-use crate::probe::answer::{Answered, Socket, Target};
 use crate::world::{Blind, Sight, World};
+
+mod listener;
+
+use listener::Place;
 
 /// What an attempt came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +56,10 @@ pub(super) fn ways(sight: &Sight, world: &World) -> Result<Ways, Blind> {
         let identity = seen.identity.to_string();
         let placed = format!("{}; asked as {identity}", seen.placement);
         all.observations.push(Observation::at(seen.when, Vantage::Inside, "the probe", placed));
-        by_socket(reply, &identity, &mut all)?;
+        by_socket(reply, &identity, sight, world, &mut all)?;
         by_descriptor(reply, &mut all)?;
         if index == 0 {
-            by_tcp(reply, &mut all)?;
+            by_tcp(reply, world, &mut all)?;
             by_group(reply, world, &mut all)?;
         }
     }
@@ -64,12 +67,17 @@ pub(super) fn ways(sight: &Sight, world: &World) -> Result<Ways, Blind> {
     Ok(all)
 }
 
-fn by_socket(reply: &Reply, identity: &str, all: &mut Ways) -> Result<(), Blind> {
+fn by_socket(
+    reply: &Reply,
+    identity: &str,
+    sight: &Sight,
+    world: &World,
+    all: &mut Ways,
+) -> Result<(), Blind> {
     let answer = reply.sockets()?;
-    let point = |mount: &crate::probe::answer::Mount| mount.point.clone();
-    let mounts: BTreeSet<String> = reply.mounts()?.mounts.iter().map(point).collect();
+    let mounts = reply.mounts()?.mounts;
     let table: Vec<_> =
-        answer.sockets.iter().map(|s| json!([s.path, s.class, s.http, s.http2])).collect();
+        answer.sockets.iter().map(|s| json!([s.path, s.class, s.http, s.tried])).collect();
     all.observations.push(Observation::now(
         Vantage::Inside,
         format!("Unix sockets, {} directory entries looked at", answer.entries),
@@ -82,35 +90,21 @@ fn by_socket(reply: &Reply, identity: &str, all: &mut Ways) -> Result<(), Blind>
         // In a folder of the image's own root, a socket would have to be made by another user
         // of the container; below a mount, it may be the host's.
         let prefix = format!("{}/", folder.path.trim_end_matches('/'));
-        if mounts.iter().any(|point| *point == folder.path || point.starts_with(&prefix)) {
+        if mounts.iter().any(|mount| mount.point == folder.path || mount.point.starts_with(&prefix))
+        {
             all.unclear(&folder.path, "a mount there cannot be looked into");
         }
     }
     for socket in &answer.sockets {
         let what = format!("socket {} as {identity}", socket.path);
-        all.ways.push(Way { what, address: None, came: socket_came(socket) });
+        let place = listener::place_of_socket(&socket.path, &mounts, reply, sight, world);
+        let came = listener::socket(socket, place);
+        all.ways.push(Way { what, address: None, came });
     }
     Ok(())
 }
 
-fn socket_came(socket: &Socket) -> Came {
-    match socket.class.as_str() {
-        "open" => {
-            if socket.http2 {
-                return Came::Reached("an HTTP/2 server, as containerd is".to_owned());
-            }
-            answered(&socket.http)
-        }
-        "permission" => Came::Refused("permission".to_owned()),
-        "refused" => Came::Refused("refused".to_owned()),
-        "no-such" => Came::Refused("no such socket".to_owned()),
-        // Datagram and seqpacket sockets: engines listen on stream sockets.
-        "EPROTOTYPE" => Came::Refused("not a stream socket".to_owned()),
-        other => Came::Unclear(format!("connecting came to {other}")),
-    }
-}
-
-fn by_tcp(reply: &Reply, all: &mut Ways) -> Result<(), Blind> {
+fn by_tcp(reply: &Reply, world: &World, all: &mut Ways) -> Result<(), Blind> {
     let answer = reply.tcp()?;
     all.observations.push(Observation::now(Vantage::Inside, "TCP targets", json!(answer.targets)));
     if answer.truncated {
@@ -118,50 +112,11 @@ fn by_tcp(reply: &Reply, all: &mut Ways) -> Result<(), Blind> {
     }
     for target in &answer.targets {
         let what = format!("tcp {}", target.target);
-        let came = target_came(target);
+        let place = listener::place_of_target(target, reply, world);
+        let came = listener::target(target, place);
         all.ways.push(Way { what, address: target.address.clone(), came });
     }
     Ok(())
-}
-
-fn target_came(target: &Target) -> Came {
-    match target.class.as_str() {
-        "open" => answered(&target.http),
-        "refused" | "time-out" | "unreachable" | "permission" => {
-            Came::Refused(target.class.clone())
-        }
-        other if other.starts_with("no-such-host") => Came::Refused("no such host".to_owned()),
-        other => Came::Unclear(format!("connecting came to {other}")),
-    }
-}
-
-/// Whether those answers are an engine's, with or without a proxy before it.
-fn answered(answers: &[Answered]) -> Came {
-    for answer in answers {
-        let ok = answer.status.is_some_and(|status| (200..300).contains(&status));
-        let is_ping = answer.path == "/_ping" && answer.head.trim() == "OK";
-        let is_version = answer.head.contains("\"ApiVersion\"");
-        let is_list = answer.path.starts_with("/containers") && answer.head.starts_with('[');
-        let named = !answer.api_version.is_empty()
-            || answer.server.starts_with("Docker/")
-            || answer.server.starts_with("Libpod/");
-        if named || (ok && (is_ping || is_version || is_list)) {
-            let name = if answer.server.is_empty() { "an engine's API" } else { &answer.server };
-            let status = answer.status.unwrap_or_default();
-            return Came::Reached(format!("{name} answered {} with {status}", answer.path));
-        }
-        if answer.head.contains("HTTP request to an HTTPS server") {
-            return Came::Unclear("a TLS server answers, which may be an engine".to_owned());
-        }
-    }
-    let statuses: Vec<u16> = answers.iter().filter_map(|answer| answer.status).collect();
-    if statuses.is_empty() {
-        return Came::Refused("something listens that is no engine".to_owned());
-    }
-    if statuses.iter().all(|status| *status == 403) {
-        return Came::Refused("denied by the proxy".to_owned());
-    }
-    Came::Refused(format!("something answers that is no engine: {statuses:?}"))
 }
 
 fn by_descriptor(reply: &Reply, all: &mut Ways) -> Result<(), Blind> {
@@ -184,7 +139,7 @@ fn by_descriptor(reply: &Reply, all: &mut Ways) -> Result<(), Blind> {
 /// Whoever is in the group of the engine's socket has a way as soon as it sees the socket.
 fn by_group(reply: &Reply, world: &World, all: &mut Ways) -> Result<(), Blind> {
     let Some(gid) = world.engine_socket_gid.filter(|gid| *gid != 0) else { return Ok(()) };
-    for process in reply.processes()?.processes.iter().filter(|process| process.is_services_own()) {
+    for process in reply.processes()?.of_service()? {
         if process.status.groups.contains(&gid) || process.status.gid.contains(&gid) {
             all.ways.push(Way {
                 what: format!("{} (pid {})", process.name, process.pid),
@@ -274,7 +229,7 @@ pub(super) fn control(world: &World) -> Result<Observation, Blind> {
         .sockets()?
         .sockets
         .iter()
-        .find_map(|socket| match socket_came(socket) {
+        .find_map(|socket| match listener::socket(socket, Place::Anywhere) {
             Came::Reached(how) => Some(format!("{}: {how}", socket.path)),
             Came::Refused(_) | Came::Unclear(_) => None,
         })
@@ -283,7 +238,7 @@ pub(super) fn control(world: &World) -> Result<Observation, Blind> {
         .tcp()?
         .targets
         .iter()
-        .find_map(|target| match target_came(target) {
+        .find_map(|target| match listener::target(target, Place::Anywhere) {
             Came::Reached(how) => Some(format!("{}: {how}", target.target)),
             Came::Refused(_) | Came::Unclear(_) => None,
         })

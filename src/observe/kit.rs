@@ -5,7 +5,9 @@
 //! container under test then runs `/proc/<lender>/exe`. The link leads to the lender's file
 //! whatever the root file system of the container is, so this works where there is no shell, no
 //! writable file system and no privilege. The kernel lets a process follow the link of another
-//! with the same ids and no more capabilities (ptrace(2), `PTRACE_MODE_READ_FSCREDS`).
+//! with the same ids and no more capabilities (ptrace(2), `PTRACE_MODE_READ_FSCREDS`). By the same
+//! rule a process of the container may trace the lender; the lender has given up every call with
+//! which it could be made to lend another program.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,7 +83,7 @@ impl Kit {
             user: identity.to_string(),
             pid: format!("container:{}", target.id),
             security: lent_security(target),
-            ..self.sidecar("lender", &["hold"])
+            ..self.sidecar("lender", &["lend"])
         };
         let (id, line) = self.start(&sidecar).await?;
         let pid = probe::held_pid(&line)
@@ -271,10 +273,14 @@ fn why(fault: &probe::ProbeFault, output: &ExecOutput) -> String {
 }
 
 /// The image: the probe, and a copy of it that belongs to root and is setuid, for the attempt to
-/// gain privileges.
+/// gain privileges. Both can be executed and not read: a process that executes such a file cannot
+/// be traced by others with its ids from its first instruction on, so they can neither change
+/// what it says nor learn what it is asked (execve(2), prctl(2), `PR_SET_DUMPABLE`). A process
+/// with `CAP_DAC_OVERRIDE` can read every file, so for a service that runs as root with the
+/// engine's default capabilities it holds only from the probe's own first call on.
 fn archive() -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
-    for (path, mode) in [("probe", 0o555), ("probe-suid", 0o4755)] {
+    for (path, mode) in [("probe", 0o111), ("probe-suid", 0o4111)] {
         let mut header = tar::Header::new_ustar();
         header.set_size(probe::BINARY.len() as u64);
         header.set_mode(mode);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::world::Blind;
+
 /// The credentials of a process or thread: proc(5), `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Status {
@@ -42,8 +44,24 @@ pub struct Processes {
     pub truncated: bool,
     /// The uid map of the user namespace.
     pub uid_map: String,
-    /// The kernel's release.
-    pub kernel: String,
+}
+
+impl Processes {
+    /// The service's own processes, all of them.
+    ///
+    /// # Errors
+    /// When the list was cut short or holds none: a service that runs has a process.
+    pub fn of_service(&self) -> Result<Vec<&Process>, Blind> {
+        if self.truncated {
+            let told = self.processes.len();
+            return Err(format!("not every process was seen: there are more than {told}"));
+        }
+        let own: Vec<_> = self.processes.iter().filter(|one| one.is_services_own()).collect();
+        if own.is_empty() {
+            return Err("no process of the service was seen, which cannot be all".to_owned());
+        }
+        Ok(own)
+    }
 }
 
 /// One process.
@@ -76,6 +94,11 @@ impl Process {
     /// engine that has not yet become the program it will be. Such an exec still has the
     /// runtime's name and root's ids. Its parent is outside the pid namespace, which a process
     /// of the service cannot bring about, whatever name it gives itself.
+    ///
+    /// The name is runc's (`libcontainer/nsenter/nsexec.c`). crun sets none: its child keeps what
+    /// the kernel made of the program's file, which is no fixed name where crun was executed by
+    /// descriptor (`src/libcrun/cloned_binary.c`). Under crun an exec in flight is therefore
+    /// taken for a process of the service, which can make a check broken and never makes it held.
     #[must_use]
     pub fn is_services_own(&self) -> bool {
         let from_outside = self.pid != 1 && self.ppid == Some(0);
@@ -178,19 +201,21 @@ pub struct Socket {
     pub gid: Option<u32>,
     /// What connecting came to: `open`, `permission`, `refused`, `no-such`, or an errno.
     pub class: String,
-    /// Whether an HTTP/2 server answers, as containerd does.
-    #[serde(default)]
-    pub http2: bool,
     /// What was answered in HTTP.
     #[serde(default)]
-    pub http: Vec<Answered>,
+    pub http: Vec<HttpAnswer>,
+    /// The protocols that were tried where HTTP got no answer, HTTP first.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
 }
 
-/// One HTTP answer.
+/// One HTTP answer, or why there was none.
 #[derive(Debug, Clone, Deserialize, Serialize)]
-pub struct Answered {
+pub struct HttpAnswer {
     /// The path that was asked for.
     pub path: String,
+    /// `open`, or why there was no connection or no answer.
+    pub class: String,
     /// The status code.
     pub status: Option<u16>,
     /// The `Server` header.
@@ -199,11 +224,24 @@ pub struct Answered {
     /// The `Api-Version` header, which engines send.
     #[serde(default)]
     pub api_version: String,
-    /// The beginning of the body.
+    /// The body, or its beginning.
     #[serde(default)]
-    pub head: String,
-    /// Why there was no answer.
-    pub error: Option<String>,
+    pub body: String,
+    /// Whether the body was longer.
+    #[serde(default)]
+    pub truncated: bool,
+}
+
+/// One protocol that was tried on a connection of its own.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct Tried {
+    /// `http`, `grpc`, `ttrpc`, `tls`, or `http after a PROXY header`.
+    pub protocol: String,
+    /// `reply` where the protocol is spoken, and for gRPC, where an engine's own call was
+    /// answered; `no such service`; `another protocol`; `silent`; `closed`; or an errno.
+    pub outcome: String,
+    /// The beginning of what came, with a dot for each byte that is no text.
+    pub said: String,
 }
 
 /// Sockets from outside the network namespace.
@@ -255,28 +293,10 @@ pub struct Target {
     pub ms: u64,
     /// What was answered in HTTP.
     #[serde(default)]
-    pub http: Vec<Answered>,
-}
-
-/// A whole HTTP answer.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-pub struct Fetched {
-    /// `open`, or why there was no connection or no answer.
-    pub class: String,
-    /// The status code.
-    pub status: Option<u16>,
-    /// The `Server` header.
+    pub http: Vec<HttpAnswer>,
+    /// The protocols that were tried where HTTP got no answer, HTTP first.
     #[serde(default)]
-    pub server: String,
-    /// The `Api-Version` header.
-    #[serde(default)]
-    pub api_version: String,
-    /// The body.
-    #[serde(default)]
-    pub body: String,
-    /// Whether the body was longer than is read.
-    #[serde(default)]
-    pub truncated: bool,
+    pub tried: Vec<Tried>,
 }
 
 /// The cgroup's files, raw.
