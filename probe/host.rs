@@ -2,6 +2,7 @@
 //! listeners. The namespaces themselves are in every header.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::json::{Json, object};
 use crate::processes::read;
@@ -47,16 +48,30 @@ fn listening() -> BTreeSet<String> {
                 continue;
             };
             let Ok(port) = u16::from_str_radix(port, 16) else { continue };
-            let everywhere = address.bytes().all(|digit| digit == b'0');
-            let address = match u32::from_str_radix(address, 16) {
-                _ if everywhere => "*".to_owned(),
-                Ok(address) => std::net::Ipv4Addr::from(address.to_ne_bytes()).to_string(),
-                Err(_) => address.to_owned(),
-            };
-            found.insert(format!("{address}:{port}"));
+            found.insert(match address_of(address) {
+                None => format!("{address}:{port}"),
+                Some(address) if address.is_unspecified() => format!("*:{port}"),
+                Some(address) => std::net::SocketAddr::new(address, port).to_string(),
+            });
         }
     }
     found
+}
+
+/// An address as the kernel prints it: hexadecimal words of four bytes in the host's order.
+fn address_of(words: &str) -> Option<IpAddr> {
+    let bytes: Vec<u8> = (0..words.len() / 8)
+        .map(|word| u32::from_str_radix(words.get(8 * word..8 * word + 8)?, 16).ok())
+        .collect::<Option<Vec<u32>>>()?
+        .into_iter()
+        .flat_map(u32::to_ne_bytes)
+        .collect();
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        // What is mapped into version 6 is reached by version 4 as well.
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical()),
+        _ => None,
+    }
 }
 
 /// The paths of listening Unix sockets: proc(5), `net/unix`, flag 0x10000.

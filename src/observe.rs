@@ -16,6 +16,7 @@ pub mod questions;
 use crate::engine::container::Container;
 use crate::engine::{Endpoint, Engine, EngineError, Kind};
 use crate::plan::Plan;
+use crate::probe::answer::Socket;
 use crate::probe::{Question, Reply};
 use crate::run_id::nonce;
 use crate::scenario::CheckSpec;
@@ -140,8 +141,10 @@ impl Observer<'_> {
         });
         let mut looked: Vec<Look> = join_all(looks).await;
         let surroundings = self.surroundings(&looked, &networks, &controls);
-        let question = surroundings.question();
-        let second = looked.iter_mut().map(|look| self.second_look_in_time(look, &question));
+        let second = looked.iter_mut().map(|look| {
+            let question = surroundings.question(&own_listening(&look.sight));
+            async move { self.second_look_in_time(look, &question).await }
+        });
         let second = join_all(second);
         let (_, done) = join(second, meanwhile).await;
         let again = looked.iter_mut().map(|look| self.last_look(look));
@@ -462,9 +465,13 @@ fn other_identities(sight: &Sight) -> BTreeSet<Identity> {
         .filter(|process| process.is_services_own())
         .map(|process| Identity { uid: process.status.uid[1], gid: process.status.gid[1] })
         .collect();
-    let refused = reply
-        .sockets()
-        .is_ok_and(|answer| answer.sockets.iter().any(|socket| socket.class == "permission"));
+    // Who listens is unknown where the service was refused, and also where its connection came to
+    // nothing that is said in HTTP: containerd's sockets close those of other users.
+    let unknown = |socket: &Socket| {
+        let answered = socket.http.iter().any(|answer| answer.status.is_some());
+        socket.class == "permission" || (socket.class == "open" && !answered)
+    };
+    let refused = reply.sockets().is_ok_and(|answer| answer.sockets.iter().any(unknown));
     if refused {
         identities.insert(Identity { uid: 0, gid: 0 });
     }
@@ -494,6 +501,17 @@ fn listening(sight: &Sight) -> BTreeSet<u16> {
         .iter()
         .filter(|listener| !listener.starts_with("127."))
         .filter_map(|listener| listener.rsplit_once(':')?.1.parse().ok())
+        .collect()
+}
+
+/// What listens in a container's own network namespace.
+fn own_listening(sight: &Sight) -> BTreeSet<String> {
+    sight
+        .own()
+        .and_then(Reply::host)
+        .map(|host| host.listening)
+        .unwrap_or_default()
+        .into_iter()
         .collect()
 }
 

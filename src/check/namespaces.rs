@@ -45,7 +45,7 @@ fn judge_one(own: &[String], expected: &str, sight: &Sight, world: &World) -> Fi
                 .reproduce(reproduce);
         }
     }
-    let seen = match look(sight, world) {
+    let seen = match look(own, sight, world) {
         Ok(seen) => seen,
         Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
     };
@@ -91,7 +91,7 @@ struct Look {
     apart: Vec<String>,
 }
 
-fn look(sight: &Sight, world: &World) -> Result<Look, Blind> {
+fn look(kinds: &[String], sight: &Sight, world: &World) -> Result<Look, Blind> {
     let reply = sight.own()?;
     let own = reply.header.ns.clone();
     let host = world.host.as_ref().map_err(Clone::clone)?.header.ns.clone();
@@ -119,9 +119,9 @@ fn look(sight: &Sight, world: &World) -> Result<Look, Blind> {
         .of_service()?
         .into_iter()
         .flat_map(|process| {
-            KINDS.iter().filter_map(move |kind| {
-                let inode = process.ns.get(*kind)?.as_str()?;
-                let is_hosts = *kind != "mnt" && host_inodes.get(*kind)?.as_str() == Some(inode);
+            kinds.iter().filter_map(move |kind| {
+                let inode = process.ns.get(kind)?.as_str()?;
+                let is_hosts = kind != "mnt" && host_inodes.get(kind)?.as_str() == Some(inode);
                 let who = format!("{} (pid {})", process.name, process.pid);
                 is_hosts.then(|| format!("{kind} of {who} with the host"))
             })

@@ -1,6 +1,6 @@
 //! Ways to a container engine: what was tried from a container, and what each attempt came to.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -153,29 +153,27 @@ fn by_group(reply: &Reply, world: &World, all: &mut Ways) -> Result<(), Blind> {
     Ok(())
 }
 
-/// A socket that refused one identity and answered another as an engine is the engine's: only
-/// its permissions stand between, and they can be changed on the host.
+/// A socket that refused one identity for its permissions is what another identity found it to
+/// be. Where an engine answered that one, the refusal stands beside it: only permissions are in
+/// between, and they can be changed on the host. Where nobody got through, who listens is unknown.
 fn settle_refusals(all: &mut Ways) {
+    let permission = Came::Refused("permission".to_owned());
     let path = |what: &str| what.split(" as ").next().unwrap_or(what).to_owned();
-    let reached: BTreeSet<String> = all
-        .ways
-        .iter()
-        .filter(|way| matches!(way.came, Came::Reached(_)))
-        .map(|way| path(&way.what))
-        .collect();
-    let refused: Vec<usize> = all
-        .ways
-        .iter()
-        .enumerate()
-        .filter(|(_, way)| way.came == Came::Refused("permission".to_owned()))
-        .map(|(index, _)| index)
+    let (refused, found): (Vec<usize>, Vec<usize>) = (0..all.ways.len())
+        .filter(|index| all.ways[*index].what.starts_with("socket "))
+        .partition(|index| all.ways[*index].came == permission);
+    let found: BTreeMap<String, Came> = found
+        .into_iter()
+        .map(|index| (path(&all.ways[index].what), all.ways[index].came.clone()))
         .collect();
     for index in refused {
         let way = &mut all.ways[index];
-        if way.what.starts_with("socket ") && !reached.contains(&path(&way.what)) {
-            way.came =
-                Came::Unclear("permission was refused, so who listens is unknown".to_owned());
-        }
+        way.came = match found.get(&path(&way.what)) {
+            Some(Came::Reached(_)) => continue,
+            Some(Came::Refused(class)) => Came::Refused(format!("permission, and then {class}")),
+            Some(Came::Unclear(why)) => Came::Unclear(format!("permission, and then {why}")),
+            None => Came::Unclear("permission was refused, so who listens is unknown".to_owned()),
+        };
     }
 }
 

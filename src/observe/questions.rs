@@ -111,10 +111,17 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// The question about TCP for one container.
+    /// The question about TCP for one container. `own` is what listens in its own network
+    /// namespace, in the form of `host_listening`: with a shared one, that is its neighbours' too.
     #[must_use]
-    pub fn question(&self) -> Question {
+    pub fn question(&self, own: &BTreeSet<String>) -> Question {
         let mut targets: BTreeSet<String> = BTreeSet::new();
+        for listener in own {
+            match listener.strip_prefix("*:") {
+                Some(port) => targets.insert(format!("127.0.0.1:{port}")),
+                None => targets.insert(listener.clone()),
+            };
+        }
         let ports: BTreeSet<u16> = ENGINE_PORTS.into_iter().chain(self.ports.clone()).collect();
         let mut listening_everywhere = BTreeSet::new();
         for listener in &self.host_listening {
@@ -167,7 +174,8 @@ mod tests {
             peers: vec![(["relay".to_owned(), "fd00::2".to_owned()].into(), [12376].into())],
             ports: [7777].into(),
         };
-        let Question::Tcp { targets, .. } = surroundings.question() else { panic!() };
+        let own = ["*:5555", "127.0.0.11:40000", "[::1]:6666"].map(str::to_owned).into();
+        let Question::Tcp { targets, .. } = surroundings.question(&own) else { panic!() };
         for wanted in [
             "172.17.0.1:2375",
             "172.17.0.1:9999",
@@ -177,6 +185,9 @@ mod tests {
             "[fd00::2]:2375",
             "gateway:2376",
             "127.0.0.1:4243",
+            "127.0.0.1:5555",
+            "127.0.0.11:40000",
+            "[::1]:6666",
             "env",
         ] {
             assert!(targets.contains(&wanted.to_owned()), "{wanted} is missing");

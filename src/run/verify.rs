@@ -260,6 +260,8 @@ impl Verification<'_> {
             return Ok(());
         }
         let phase = Clock::start(Phase::Intrusive, self.emit);
+        // What is unwell already is judged for itself and is no act's doing.
+        let before = self.unwell().await?;
         let mut disturbed: Option<String> = None;
         for (place, spec, service) in acts {
             let since = Instant::now();
@@ -279,7 +281,14 @@ impl Verification<'_> {
                 self.judge_one(world, ledger, place, since);
             }
             if disturbed.is_none() {
-                disturbed = self.disturbance(&spec, &service).await?;
+                let now = self.unwell().await?;
+                let by_it: Vec<&str> = now.difference(&before).map(String::as_str).collect();
+                disturbed = (!by_it.is_empty()).then(|| {
+                    let (code, names) = (spec.code(), by_it.join(", "));
+                    format!(
+                        "after {code} of {service} the stack is not as before: {names} is not well"
+                    )
+                });
             }
         }
         phase.finish("");
@@ -310,15 +319,10 @@ impl Verification<'_> {
         world.stops.extend(stops);
     }
 
-    /// What an act has left wrong with the stack: everything after it would be seen through that.
-    async fn disturbance(
-        &self,
-        spec: &CheckSpec,
-        service: &str,
-    ) -> Result<Option<String>, Failure> {
-        let code = spec.code();
+    /// The services that are not well: what follows would be seen through that.
+    async fn unwell(&self) -> Result<BTreeSet<String>, Failure> {
         let services = self.stack.containers(self.engine).await?;
-        let unwell: BTreeSet<String> = services
+        let unwell = services
             .iter()
             .flat_map(|(name, containers)| containers.iter().map(move |c| (name, c)))
             .filter(|(_, container)| {
@@ -328,10 +332,7 @@ impl Verification<'_> {
             })
             .map(|(name, _)| name.clone())
             .collect();
-        let names = unwell.into_iter().collect::<Vec<_>>().join(", ");
-        Ok((!names.is_empty()).then(|| {
-            format!("after {code} of {service} the stack is not as before: {names} is not well")
-        }))
+        Ok(unwell)
     }
 }
 

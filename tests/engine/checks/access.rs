@@ -134,7 +134,6 @@ async fn a_relay_in_a_shared_folder_is_found_in_every_kind_of_mount() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the probe asks one socket after another, 2 s each, and may run out of time"]
 async fn the_engine_socket_is_found_among_the_sockets_of_the_hosts_run_folder() {
     let mut stage = Stage::new();
     stage.start([("parent-folder", bind("0", "/run:/host/run:ro".to_owned()))]).await;
@@ -224,7 +223,6 @@ async fn a_relay_and_a_group_are_ways_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a listener on loopback in a shared network namespace is no target yet"]
 async fn a_port_on_which_a_neighbour_in_the_same_network_namespace_listens_is_tried() {
     let mut stage = Stage::new();
     let relay = |c: Request| {
@@ -243,7 +241,6 @@ async fn a_port_on_which_a_neighbour_in_the_same_network_namespace_listens_is_tr
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "what root found out about a socket that refused the service does not count yet"]
 async fn a_socket_on_which_nobody_listens_is_no_way() {
     let mut stage = Stage::new();
     let dead = stage.folder().join("dead.sock");

@@ -214,7 +214,6 @@ async fn a_namespace_that_is_shared_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the namespaces of the single processes are judged whatever the claim names yet"]
 async fn a_namespace_that_the_claim_does_not_name_is_not_judged() {
     let mut stage = Stage::new();
     let services: [(&str, Configure); 1] = [("uts-of-the-host", |c| {

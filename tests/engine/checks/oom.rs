@@ -51,7 +51,6 @@ async fn a_service_that_lives_on_holds_and_one_without_a_limit_is_broken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "whatever is unwell after an act is taken for its doing yet"]
 async fn a_service_that_was_unwell_before_an_act_does_not_end_the_acts() {
     let mut stage = Stage::new();
     let services: [(&str, Configure); 2] = [
