@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
-use crate::exchange::{Address, Attempt, End, Heard, exchange};
+use crate::exchange::{Address, Attempt, End, Heard, Start, exchange};
 use crate::json::{Json, object};
 use crate::{grpc, http, tls, ttrpc};
 
 /// How long an accepted connection may take to answer.
 pub const ANSWER: Duration = Duration::from_millis(1500);
-/// How long each further protocol may take, where HTTP got no answer: the listener has had the
-/// time for HTTP already.
-const FURTHER: Duration = Duration::from_millis(1000);
+/// How long HTTP is waited for before the further protocols are tried beside it. An engine on the
+/// same host answers within a few milliseconds.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long each further protocol may take, so that all is over when HTTP's own time is.
+const ANSWER_FURTHER: Duration = Duration::from_millis(1250);
 /// What is shown of a body or of a message that nobody asked for, in bytes.
 const HEAD: usize = 200;
 /// What an engine's API is asked for, the first question first.
@@ -20,7 +22,10 @@ const PATHS: [&str; 3] = ["/_ping", "/version", "/containers/json?limit=1"];
 /// for this is silent to everything else. HAProxy, `proxy-protocol.txt`, section 2.1.
 const PROXY_HEADER: &[u8] = b"PROXY UNKNOWN\r\n";
 
-/// A protocol that is tried where HTTP got no answer.
+/// The protocols that are tried where HTTP got no answer.
+const FURTHER: [Further; 4] = [Further::Grpc, Further::Ttrpc, Further::Tls, Further::Proxied];
+
+/// One of them.
 #[derive(Clone, Copy)]
 enum Further {
     Grpc,
@@ -31,63 +36,54 @@ enum Further {
 
 /// Asks at every address, and tells for each what the connection came to and who answered.
 pub fn ask(addresses: &[&Address], connect: Duration) -> Vec<(Heard, Vec<(String, Json)>)> {
-    let first: Vec<Attempt> = addresses.iter().map(|to| get(to, PATHS[0])).collect();
-    let first = exchange(&first, connect, ANSWER);
-    let mut second = Vec::new();
-    let mut of = Vec::new();
-    for (index, heard) in first.iter().enumerate().filter(|(_, heard)| heard.is_connected()) {
-        let to = addresses[index];
-        if http::parse(&heard.bytes).is_some() {
-            for path in &PATHS[1..] {
-                second.push(get(to, path));
-                of.push((index, Ok(*path)));
+    let mut attempts: Vec<Attempt> = Vec::new();
+    for to in addresses {
+        let first = attempts.len();
+        attempts.push(get(to, PATHS[0]));
+        let start = Start::Answered(first, is_http);
+        attempts.extend(PATHS[1..].iter().map(|path| Attempt { start, ..get(to, path) }));
+        let start = Start::Unanswered(first, is_http, PATIENCE);
+        attempts.extend(FURTHER.iter().map(|protocol| protocol.attempt(to, start)));
+    }
+    let mut heard = exchange(&attempts, connect).into_iter();
+    let mut told = Vec::new();
+    for _ in addresses {
+        let Some(first) = heard.next() else { break };
+        let others: Vec<Heard> = heard.by_ref().take(PATHS.len() - 1 + FURTHER.len()).collect();
+        let further = tell(&first, &others);
+        told.push((first, further));
+    }
+    told
+}
+
+/// What one address said: to the first question in HTTP, and to whatever followed it.
+fn tell(first: &Heard, others: &[Heard]) -> Vec<(String, Json)> {
+    if !first.is_connected() {
+        return vec![];
+    }
+    let (paths, protocols) = others.split_at(PATHS.len() - 1);
+    let (mut answers, mut further) = (vec![], vec![]);
+    if is_http(&first.bytes) {
+        answers.push(answer(PATHS[0], first));
+        answers.extend(PATHS[1..].iter().zip(paths).map(|(path, heard)| answer(path, heard)));
+    } else {
+        further.push(tried("http", outcome(first), &first.bytes));
+        for (protocol, heard) in FURTHER.iter().zip(protocols) {
+            if matches!(protocol, Further::Proxied) && is_http(&heard.bytes) {
+                answers.push(answer(PATHS[0], heard));
             }
-        } else {
-            for protocol in [Further::Grpc, Further::Ttrpc, Further::Tls, Further::Proxied] {
-                second.push(protocol.attempt(to));
-                of.push((index, Err(protocol)));
-            }
+            further.push(protocol.told(heard));
         }
     }
-    let second = exchange(&second, connect, FURTHER);
-    let mut told: Vec<(Vec<Json>, Vec<Json>)> = first
-        .iter()
-        .map(|heard| match http::parse(&heard.bytes) {
-            Some(_) => (vec![answer(PATHS[0], heard)], vec![]),
-            None => (vec![], vec![tried("http", outcome(heard), &heard.bytes)]),
-        })
-        .collect();
-    for ((index, what), heard) in of.into_iter().zip(second) {
-        let (answers, further) = &mut told[index];
-        match what {
-            Ok(path) => answers.push(answer(path, &heard)),
-            Err(protocol) => {
-                if matches!(protocol, Further::Proxied) && http::parse(&heard.bytes).is_some() {
-                    answers.push(answer(PATHS[0], &heard));
-                }
-                further.push(protocol.told(&heard));
-            }
-        }
-    }
-    first
-        .into_iter()
-        .zip(told)
-        .map(|(heard, (answers, further))| {
-            let told = if heard.is_connected() {
-                vec![
-                    ("http".to_owned(), Json::List(answers)),
-                    ("tried".to_owned(), Json::List(further)),
-                ]
-            } else {
-                vec![]
-            };
-            (heard, told)
-        })
-        .collect()
+    vec![("http".to_owned(), Json::List(answers)), ("tried".to_owned(), Json::List(further))]
+}
+
+fn is_http(bytes: &[u8]) -> bool {
+    http::parse(bytes).is_some()
 }
 
 impl Further {
-    fn attempt<'a>(self, to: &'a Address) -> Attempt<'a> {
+    fn attempt<'a>(self, to: &'a Address, start: Start) -> Attempt<'a> {
         let (say, enough): (Vec<u8>, fn(&[u8]) -> bool) = match self {
             Further::Grpc => (grpc::request(), grpc::complete),
             Further::Ttrpc => (ttrpc::request(), ttrpc::complete),
@@ -96,7 +92,7 @@ impl Further {
                 ([PROXY_HEADER, &http::request(PATHS[0])].concat(), http::complete)
             }
         };
-        Attempt { to, say, enough }
+        Attempt { to, say, enough, start, answer: ANSWER_FURTHER }
     }
 
     fn told(self, heard: &Heard) -> Json {
@@ -125,8 +121,15 @@ impl Further {
     }
 }
 
-fn get<'a>(to: &'a Address, path: &str) -> Attempt<'a> {
-    Attempt { to, say: http::request(path), enough: http::complete }
+/// One GET in HTTP.
+pub fn get<'a>(to: &'a Address, path: &str) -> Attempt<'a> {
+    Attempt {
+        to,
+        say: http::request(path),
+        enough: http::complete,
+        start: Start::Now,
+        answer: ANSWER,
+    }
 }
 
 fn answer(path: &str, heard: &Heard) -> Json {
@@ -150,6 +153,7 @@ pub fn outcome(heard: &Heard) -> &str {
         End::NoConnection(why) | End::Broke(why) if heard.bytes.is_empty() => why,
         End::Waiting if heard.bytes.is_empty() => "silent",
         End::Closed if heard.bytes.is_empty() => "closed",
+        End::NotTried => "not tried",
         _ => "another protocol",
     }
 }

@@ -33,6 +33,20 @@ pub struct Attempt<'a> {
     pub to: &'a Address,
     pub say: Vec<u8>,
     pub enough: fn(&[u8]) -> bool,
+    pub start: Start,
+    /// How long an answer may take.
+    pub answer: Duration,
+}
+
+/// When an attempt is made. The other attempt is named by its place and stands before this one;
+/// `is_answer` tells whether what it heard is an answer.
+#[derive(Clone, Copy)]
+pub enum Start {
+    Now,
+    /// Once the other was answered.
+    Answered(usize, fn(&[u8]) -> bool),
+    /// Once the other has ended without an answer, or has waited for one for so long.
+    Unanswered(usize, fn(&[u8]) -> bool, Duration),
 }
 
 /// How an attempt ended.
@@ -47,6 +61,8 @@ pub enum End {
     Broke(String),
     /// The other side still had the connection open when the time was over.
     Waiting,
+    /// Another attempt left nothing to try.
+    NotTried,
 }
 
 /// What was heard.
@@ -60,7 +76,7 @@ pub struct Heard {
 impl Heard {
     /// Whether the connection was made at all.
     pub fn is_connected(&self) -> bool {
-        !matches!(self.end, End::NoConnection(_))
+        !matches!(self.end, End::NoConnection(_) | End::NotTried)
     }
 
     /// Whether more came than is kept.
@@ -76,27 +92,108 @@ struct Open {
     deadline: Instant,
 }
 
-/// Makes every attempt. A connection may take `connect`, and an answer `answer` from then on.
-pub fn exchange(attempts: &[Attempt], connect: Duration, answer: Duration) -> Vec<Heard> {
-    attempts.chunks(AT_ONCE).flat_map(|batch| all_at_once(batch, connect, answer)).collect()
+/// The attempts under way.
+struct Exchange<'e> {
+    attempts: &'e [Attempt<'e>],
+    started: Instant,
+    connect: Duration,
+    open: Vec<Open>,
+    heard: Vec<Heard>,
+    ended: Vec<bool>,
+    /// When each began to wait for an answer.
+    spoken: Vec<Option<Instant>>,
 }
 
-fn all_at_once(batch: &[Attempt], connect: Duration, answer: Duration) -> Vec<Heard> {
+/// Whether an attempt can be made.
+enum Ready {
+    Yes,
+    Never,
+    Later(Option<Instant>),
+}
+
+/// Makes every attempt. A connection may take `connect`.
+pub fn exchange(attempts: &[Attempt], connect: Duration) -> Vec<Heard> {
     let started = Instant::now();
-    let mut open = Vec::new();
-    let mut heard: Vec<Heard> = Vec::new();
-    for (index, attempt) in batch.iter().enumerate() {
-        let end = match begin(attempt.to) {
-            Ok(stream) => {
-                open.push(Open { index, stream, spoken: false, deadline: started + connect });
-                End::Waiting
-            }
-            Err(errno) => End::NoConnection(errno),
-        };
-        heard.push(Heard { bytes: Vec::new(), end, connected_after: started.elapsed() });
+    let nothing = || Heard { bytes: vec![], end: End::NotTried, connected_after: Duration::ZERO };
+    let mut exchange = Exchange {
+        attempts,
+        started,
+        connect,
+        open: Vec::new(),
+        heard: attempts.iter().map(|_| nothing()).collect(),
+        ended: vec![false; attempts.len()],
+        spoken: vec![None; attempts.len()],
+    };
+    let mut waiting: Vec<usize> = (0..attempts.len()).collect();
+    loop {
+        let wake = exchange.begin_ready(&mut waiting);
+        let deadlines = exchange.open.iter().map(|one| one.deadline);
+        let Some(next) = deadlines.chain(wake).min() else { break };
+        exchange.advance_until(next);
     }
-    while let Some(next) = open.iter().map(|one| one.deadline).min() {
-        let mut polled: Vec<kernel::PollFd> = open
+    exchange.heard
+}
+
+impl Exchange<'_> {
+    /// Begins what can be begun, and tells when something that waits can be next.
+    fn begin_ready(&mut self, waiting: &mut Vec<usize>) -> Option<Instant> {
+        let mut wake: Option<Instant> = None;
+        let mut later = Vec::new();
+        for index in std::mem::take(waiting) {
+            // What is not begun for want of room is begun when something has ended.
+            if self.open.len() >= AT_ONCE {
+                later.push(index);
+                continue;
+            }
+            match self.ready(self.attempts[index].start) {
+                Ready::Yes => self.begin(index),
+                Ready::Never => self.ended[index] = true,
+                Ready::Later(when) => {
+                    wake = wake.into_iter().chain(when).min();
+                    later.push(index);
+                }
+            }
+        }
+        *waiting = later;
+        wake
+    }
+
+    fn ready(&self, start: Start) -> Ready {
+        let (other, is_answer, patience) = match start {
+            Start::Now => return Ready::Yes,
+            Start::Answered(other, is_answer) => (other, is_answer, None),
+            Start::Unanswered(other, is_answer, patience) => (other, is_answer, Some(patience)),
+        };
+        let heard = &self.heard[other];
+        if self.ended[other] {
+            let answered = is_answer(&heard.bytes);
+            let wanted = answered == patience.is_none();
+            return if wanted && heard.is_connected() { Ready::Yes } else { Ready::Never };
+        }
+        let Some(patience) = patience else { return Ready::Later(None) };
+        match self.spoken[other].map(|spoken| spoken + patience) {
+            Some(over) if over <= Instant::now() => Ready::Yes,
+            over => Ready::Later(over),
+        }
+    }
+
+    fn begin(&mut self, index: usize) {
+        match begin(self.attempts[index].to) {
+            Ok(stream) => {
+                let deadline = Instant::now() + self.connect;
+                self.open.push(Open { index, stream, spoken: false, deadline });
+            }
+            Err(errno) => {
+                self.heard[index].end = End::NoConnection(errno);
+                self.ended[index] = true;
+            }
+        }
+    }
+
+    /// Waits until something happens, but not longer than to `next`, and goes on with it.
+    fn advance_until(&mut self, next: Instant) {
+        let mut polled: Vec<kernel::PollFd> = self
+            .open
             .iter()
             .map(|one| kernel::PollFd {
                 fd: one.stream.as_raw_fd(),
@@ -109,27 +206,35 @@ fn all_at_once(batch: &[Attempt], connect: Duration, answer: Duration) -> Vec<He
         kernel::poll(&mut polled, i32::try_from(left).unwrap_or(i32::MAX));
         let now = Instant::now();
         let mut still = Vec::new();
-        for (mut one, polled) in open.into_iter().zip(&polled) {
-            let attempt = &batch[one.index];
-            let heard = &mut heard[one.index];
+        for (mut one, polled) in std::mem::take(&mut self.open).into_iter().zip(&polled) {
+            let index = one.index;
+            let attempt = &self.attempts[index];
+            let heard = &mut self.heard[index];
             let end = if polled.revents != 0 {
-                advance(&mut one, attempt, heard, started, now + answer)
+                let was_spoken = one.spoken;
+                let end = advance(&mut one, attempt, heard, self.started, now + attempt.answer);
+                if one.spoken && !was_spoken {
+                    self.spoken[index] = Some(now);
+                }
+                end
             } else if now < one.deadline {
                 None
             } else if one.spoken {
                 Some(End::Waiting)
             } else {
-                heard.connected_after = started.elapsed();
+                heard.connected_after = self.started.elapsed();
                 Some(End::NoConnection("time-out".to_owned()))
             };
             match end {
-                Some(end) => heard.end = end,
+                Some(end) => {
+                    heard.end = end;
+                    self.ended[index] = true;
+                }
                 None => still.push(one),
             }
         }
-        open = still;
+        self.open = still;
     }
-    heard
 }
 
 /// Goes on with a connection that is ready, and says how it ended if it did.

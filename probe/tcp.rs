@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::dialogue;
 use crate::dns;
 use crate::environ;
-use crate::exchange::{Address, Attempt, End, Heard, exchange};
+use crate::exchange::{Address, End, Heard, exchange};
 use crate::http;
 use crate::json::{Json, object};
 
@@ -138,9 +138,8 @@ pub fn get(about: &str) -> Result<Json, String> {
             Err(error) => return Ok(http::unanswered(path, &error)),
         }
     };
-    let attempt =
-        Attempt { to: &address, say: http::request(path), enough: http::complete };
-    let Some(heard) = exchange(&[attempt], dialogue::ANSWER, dialogue::ANSWER).pop() else {
+    let attempt = dialogue::get(&address, path);
+    let Some(heard) = exchange(&[attempt], dialogue::ANSWER).pop() else {
         return Err("nothing was tried".to_owned());
     };
     Ok(match http::parse(&heard.bytes) {

@@ -17,6 +17,8 @@ pub enum Phase {
     Resolve,
     /// The images are built.
     Build,
+    /// The images that others are compared with are built.
+    Baseline,
     /// The stack is started and becomes healthy.
     Up,
     /// The probe has to see a known weakness first.
@@ -39,6 +41,7 @@ impl Phase {
             Phase::Prepare => "prepare",
             Phase::Resolve => "resolve",
             Phase::Build => "build",
+            Phase::Baseline => "baseline",
             Phase::Up => "up",
             Phase::Control => "control",
             Phase::Observe => "observe",
@@ -55,6 +58,7 @@ impl Phase {
             Phase::Prepare => "preparing",
             Phase::Resolve => "resolving",
             Phase::Build => "building",
+            Phase::Baseline => "building baselines",
             Phase::Up => "starting",
             Phase::Control => "controlling",
             Phase::Observe => "observing",
@@ -71,6 +75,7 @@ impl Phase {
             Phase::Prepare => "prepared",
             Phase::Resolve => "resolved",
             Phase::Build => "built",
+            Phase::Baseline => "baselines",
             Phase::Up => "started",
             Phase::Control => "controlled",
             Phase::Observe => "observed",

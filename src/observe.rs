@@ -15,11 +15,10 @@ pub mod questions;
 
 use crate::engine::container::Container;
 use crate::engine::{Endpoint, Engine, EngineError, Kind};
-use crate::plan::Plan;
+use crate::plan::{Plan, Selection};
 use crate::probe::answer::Socket;
 use crate::probe::{Question, Reply};
-use crate::run_id::nonce;
-use crate::scenario::CheckSpec;
+use crate::scenario::{CheckSpec, Scenario};
 use crate::stack::Stack;
 use crate::world::{Blind, Control, Seen, Sight, World};
 use account::Identity;
@@ -44,6 +43,26 @@ const NEED_HOST: [&str; 3] = ["no-docker-access", "docker-access-via", "namespac
 /// The checks that look for ways to an engine.
 const NEED_WAYS: [&str; 2] = ["no-docker-access", "docker-access-via"];
 
+/// Which of our own containers a run needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    control: bool,
+    host: bool,
+}
+
+impl Needs {
+    /// What a scenario needs, before it is known which services there are.
+    #[must_use]
+    pub fn of(scenario: &Scenario, selection: &Selection) -> Needs {
+        let asks = |codes: &[&str]| {
+            let asked = scenario.claims.iter().filter(|claim| !selection.leaves_out(claim));
+            let mut checks = asked.flat_map(|claim| &claim.checks);
+            checks.any(|check| codes.contains(&check.code()))
+        };
+        Needs { control: asks(&NEED_CONTROL), host: asks(&NEED_HOST) }
+    }
+}
+
 /// Our own containers that show what a weakness looks like, and what the host has.
 #[derive(Debug)]
 pub struct Controls {
@@ -53,37 +72,31 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// The value of the label by which the control is found in a list of containers.
-    #[must_use]
-    pub fn canary(&self) -> &str {
-        self.control.as_ref().map_or("", |control| control.canary.as_str())
-    }
-
     /// The containers to remove in the end.
     #[must_use]
     pub fn made(&self) -> &[String] {
         &self.made
     }
 
-    /// Starts and asks the controls that the plan needs. They need nothing of the stack, so this
-    /// can run while it comes up.
-    pub async fn establish(kit: &Kit, plan: &Plan<'_>) -> Controls {
+    /// Starts and asks the controls that are needed. They need nothing of the stack, so this can
+    /// be done while it comes up. `canary` is the value of the label by which the control is
+    /// found in a list of containers, a nonce.
+    pub async fn establish(kit: &Kit, needs: Needs, canary: &str) -> Controls {
         let control = async {
-            if !plan.asks(&NEED_CONTROL) {
+            if !needs.control {
                 return Err("no check needs the control".to_owned());
             }
-            let canary = nonce().map_err(|error| error.to_string())?;
-            let container = kit.start_control(&canary).await?;
+            let container = kit.start_control(canary).await?;
             let (as_root, as_user) = (questions::for_control_root(), questions::for_control_user());
             let (root, user) = join(
                 kit.ask_own(&container, "0:0", &as_root, WITHIN),
                 kit.ask_own(&container, "1000:1000", &as_user, WITHIN),
             )
             .await;
-            Ok(Control { canary, container, root, user })
+            Ok(Control { canary: canary.to_owned(), container, root, user })
         };
         let host = async {
-            if !plan.asks(&NEED_HOST) {
+            if !needs.host {
                 return Err("no check needs to know the host".to_owned());
             }
             let container = kit.start_host().await?;
@@ -126,20 +139,26 @@ impl Observer<'_> {
     pub async fn look<T>(
         &self,
         containers: BTreeMap<String, Vec<Container>>,
-        controls: Controls,
+        controls: impl Future<Output = Controls>,
+        canary: &str,
         meanwhile: impl Future<Output = T>,
     ) -> Result<(World, Vec<String>, T), EngineError> {
-        let networks = self.engine.networks(None).await?;
         let all: Vec<(String, Container)> = containers
             .into_iter()
             .flat_map(|(service, list)| list.into_iter().map(move |c| (service.clone(), c)))
             .collect();
-        let canary = controls.canary().to_owned();
-        let looks = all.into_iter().map(|(service, container)| {
-            let canary = canary.clone();
-            async move { self.first_look_in_time(service, container, &canary).await }
-        });
-        let mut looked: Vec<Look> = join_all(looks).await;
+        let looks = all
+            .into_iter()
+            .map(|(service, container)| self.first_look_in_time(service, container, canary));
+        let looks = join(join_all(looks), self.engine.networks(None));
+        let ((mut looked, networks), controls) = if self.plan.asks(&["docker-access-via"]) {
+            // Whoever lists containers must find the canary.
+            let controls = controls.await;
+            (looks.await, controls)
+        } else {
+            join(looks, controls).await
+        };
+        let networks = networks?;
         let surroundings = self.surroundings(&looked, &networks, &controls);
         let second = looked.iter_mut().map(|look| {
             let question = surroundings.question(&own_listening(&look.sight));
@@ -250,12 +269,16 @@ impl Observer<'_> {
                 return;
             }
         };
-        let reply = self.kit.ask(&lender, None, questions, WITHIN).await;
-        if self.plan.asks_of(&look.sight.service, &["no-new-privileges"]) {
-            let user = identity.to_string();
-            let tried = self.kit.ask_own(&lender.id, &user, &[Question::Privileges], WITHIN).await;
-            look.sight.escalation = Some(tried);
-        }
+        let user = identity.to_string();
+        let escalation = async {
+            if !self.plan.asks_of(&look.sight.service, &["no-new-privileges"]) {
+                return None;
+            }
+            Some(self.kit.ask_own(&lender.id, &user, &[Question::Privileges], WITHIN).await)
+        };
+        let (reply, escalation) =
+            join(self.kit.ask(&lender, None, questions, WITHIN), escalation).await;
+        look.sight.escalation = escalation;
         look.lenders.push(lender);
         look.see(identity, reply);
     }

@@ -68,6 +68,12 @@ impl Selection {
         claims.chain(services).collect()
     }
 
+    /// Whether a claim is left out as a whole.
+    #[must_use]
+    pub fn leaves_out(&self, claim: &Claim) -> bool {
+        self.leaves_out_claim(claim).is_some()
+    }
+
     fn leaves_out_claim(&self, claim: &Claim) -> Option<String> {
         let id = &claim.id.value;
         if self.skip.contains(id) {

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use futures_util::FutureExt;
+use futures_util::future::{Either, join, ready, select};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -12,10 +14,12 @@ use crate::event::{Event, Listener, Phase};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::observe::kit::Kit;
+use crate::observe::{Controls, Needs};
 use crate::plan::{Selection, plan};
 use crate::record::{ImageRecord, Record, SCHEMA, Summary};
 use crate::redact::{DiscreetListener, Redactor, redact_record};
-use crate::run_id::RunId;
+use crate::run_id::{RunId, nonce};
 use crate::scenario::load::Loaded;
 use crate::scenario::validate::unknown_services;
 use crate::stack::compose_tool::ComposeTool;
@@ -195,7 +199,8 @@ pub async fn bring_up(
     let coming =
         coming::Coming { loaded, engine: &engine, run, interrupt, emit, stack: &stack, env: &env };
     coming.prepare().await?;
-    coming.build(&tool).await?;
+    coming.build().await?;
+    coming.build_baselines(&tool).await?;
     coming.up().await
 }
 
@@ -226,21 +231,36 @@ async fn whole(
     let env = prepare::environment(scenario, engine, request.mode.owner(run))?;
     let tool = tool(&request.loaded, engine, &env, run);
     let phase = Clock::start(Phase::Resolve, emit);
+    let owner = request.mode.owner(run);
     let resolved = async {
-        let version = tool.version().await?;
-        findings.environment.insert("compose".to_owned(), json!(version));
-        let owner = request.mode.owner(run);
-        let stack = match &request.mode {
+        match &request.mode {
             Mode::Attached(project) => {
-                Stack::attach(tool.clone(), engine, project, interrupt).await?
+                Stack::attach(tool.clone(), engine, project, interrupt).await
             }
             Mode::Own | Mode::Shared(_) => {
-                Stack::prepare(tool.clone(), &scenario.name, owner, interrupt).await?
+                Stack::prepare(tool.clone(), &scenario.name, owner, interrupt).await
             }
-        };
-        Ok(stack)
+        }
     };
-    let resolved = resolved.await;
+    // Neither the probe nor the controls need the model, so they are made while the tool resolves
+    // it. A tool that is missing or too old fails at resolving, too, but its version says why.
+    let resolved = join(tool.version(), resolved).boxed();
+    let (kit, resolved) =
+        match interrupt.or(select(Kit::import(engine, run).boxed(), resolved)).await? {
+            Either::Left((kit, resolved)) => (kit?, resolved),
+            Either::Right((resolved, kit)) => (kit.await?, ready(resolved).boxed()),
+        };
+    let canary = nonce()?;
+    let needs = Needs::of(scenario, &request.selection);
+    let controls = controls(&kit, needs, &canary, emit).boxed();
+    let ((version, resolved), controls) = match interrupt.or(select(resolved, controls)).await? {
+        Either::Left(both) => both,
+        Either::Right((controls, resolved)) => (resolved.await, ready(controls).boxed()),
+    };
+    let resolved = version.map_err(Failure::from).and_then(|version| {
+        findings.environment.insert("compose".to_owned(), json!(version));
+        Ok(resolved?)
+    });
     let stack = slot.insert(phase.end(resolved)?);
     let services = stack.model.service_names();
     let problems = unknown_services(scenario, &services);
@@ -266,20 +286,30 @@ async fn whole(
         interrupt,
         emit,
         stack,
+        kit: &kit,
+        canary: &canary,
         tool: &tool,
         plan: &plan,
         env: &env,
     };
-    verification.run(findings).await
+    verification.run(findings, controls).await
+}
+
+async fn controls(kit: &Kit, needs: Needs, canary: &str, emit: Emit<'_>) -> Controls {
+    let phase = Clock::start(Phase::Control, emit);
+    let controls = Controls::establish(kit, needs, canary).await;
+    phase.finish("");
+    controls
 }
 
 /// Takes everything of the run down and says what is left.
 async fn down(stack: Option<&Stack>, engine: &Engine, run: &RunId, emit: Emit<'_>) -> Vec<String> {
     let phase = Clock::start(Phase::Down, emit);
     if let Some(stack) = stack {
-        // Sidecars live in the namespaces of the stack's containers and would be killed with
-        // them; whatever the tool cannot take down is removed by label below.
-        if let Err(error) = stack.down(|line| phase.progress(line)).await {
+        // Whatever the tool cannot take down is removed by label below.
+        let sidecars = leftover::remove_sidecars(engine, run);
+        let (taken_down, ()) = join(stack.down(|line| phase.progress(line)), sidecars).await;
+        if let Err(error) = taken_down {
             emit.hear(Event::Problem(error.to_string()));
         }
     }

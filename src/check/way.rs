@@ -110,9 +110,10 @@ fn by_tcp(reply: &Reply, world: &World, all: &mut Ways) -> Result<(), Blind> {
     if answer.truncated {
         all.unclear("TCP targets", "there were more than were tried");
     }
+    let stack = listener::of_the_stack(world);
     for target in &answer.targets {
         let what = format!("tcp {}", target.target);
-        let place = listener::place_of_target(target, reply, world);
+        let place = listener::place_of_target(target, reply, &stack, world);
         let came = listener::target(target, place);
         all.ways.push(Way { what, address: target.address.clone(), came });
     }

@@ -52,27 +52,45 @@ impl Coming<'_> {
         phase.end(prepared)
     }
 
-    /// Builds the stack's images, and those that they are compared with.
-    pub(super) async fn build(&self, tool: &ComposeTool) -> Result<(), Failure> {
+    /// Builds the stack's images.
+    pub(super) async fn build(&self) -> Result<(), Failure> {
         let phase = Clock::start(Phase::Build, self.emit);
-        let built = self.build_all(tool, &phase).await;
+        let within = self.loaded.scenario.build_within.0;
+        let built = self.stack.build(within, self.interrupt, |line| phase.progress(line)).await;
+        phase.end(built.map_err(Failure::from))
+    }
+
+    /// Builds the images that those of the stack are compared with. The stack needs none of them,
+    /// so this can be done while it comes up.
+    pub(super) async fn build_baselines(&self, tool: &ComposeTool) -> Result<(), Failure> {
+        let baselines = self.baselines();
+        if baselines.is_empty() {
+            return Ok(());
+        }
+        let phase = Clock::start(Phase::Baseline, self.emit);
+        let mut built = Ok(());
+        for (file, services) in baselines {
+            built = built.and(self.build_baseline(tool, file, &services, &phase).await);
+        }
         phase.end(built)
     }
 
-    async fn build_all(&self, tool: &ComposeTool, phase: &Clock<'_>) -> Result<(), Failure> {
+    async fn build_baseline(
+        &self,
+        tool: &ComposeTool,
+        file: PathBuf,
+        services: &[String],
+        phase: &Clock<'_>,
+    ) -> Result<(), Failure> {
         let within = self.loaded.scenario.build_within.0;
-        self.stack.build(within, self.interrupt, |line| phase.progress(line)).await?;
-        for (file, services) in self.baselines() {
-            let project = format!("{}-baseline", self.stack.project);
-            let tool = ComposeTool { files: vec![file], profiles: vec![], ..tool.clone() };
-            let model = tool.resolve(&project, self.interrupt).await?;
-            let isolated = isolate(&model.raw, &project, self.run);
-            let written = write(self.run, &isolated.raw.to_string())?;
-            let tool = ComposeTool { files: vec![written], ..tool };
-            tool.build(&project, &services, within, self.interrupt, |line| phase.progress(line))
-                .await?;
-        }
-        Ok(())
+        let project = format!("{}-baseline", self.stack.project);
+        let tool = ComposeTool { files: vec![file], profiles: vec![], ..tool.clone() };
+        let model = tool.resolve(&project, self.interrupt).await?;
+        let isolated = isolate(&model.raw, &project, self.run);
+        let written = write(self.run, &isolated.raw.to_string())?;
+        let tool = ComposeTool { files: vec![written], ..tool };
+        let line = |line: &str| phase.progress(line);
+        Ok(tool.build(&project, services, within, self.interrupt, line).await?)
     }
 
     /// Starts the stack and waits until it is healthy.

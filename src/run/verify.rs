@@ -12,6 +12,7 @@ use crate::check;
 use crate::documented::Reader;
 use crate::engine::Engine;
 use crate::engine::container::Container;
+use crate::engine::image::ImageInfo;
 use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -24,8 +25,9 @@ use crate::run_id::RunId;
 use crate::scenario::CheckSpec;
 use crate::stack::Stack;
 use crate::stack::compose_tool::ComposeTool;
-use crate::world::World;
-use futures_util::future::{join, join_all};
+use crate::world::{Blind, World};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join, join_all, ready};
 
 /// Everything that a verification works with.
 pub(super) struct Verification<'a> {
@@ -35,6 +37,8 @@ pub(super) struct Verification<'a> {
     pub(super) interrupt: &'a Interrupt,
     pub(super) emit: &'a DiscreetListener<'a>,
     pub(super) stack: &'a Stack,
+    pub(super) kit: &'a Kit,
+    pub(super) canary: &'a str,
     pub(super) tool: &'a ComposeTool,
     pub(super) plan: &'a Plan<'a>,
     pub(super) env: &'a [(String, String)],
@@ -42,7 +46,11 @@ pub(super) struct Verification<'a> {
 
 impl Verification<'_> {
     /// Runs it. What was judged is in the findings even when this ends early.
-    pub(super) async fn run(&self, findings: &mut Findings) -> Result<(), Failure> {
+    pub(super) async fn run(
+        &self,
+        findings: &mut Findings,
+        controls: BoxFuture<'_, Controls>,
+    ) -> Result<(), Failure> {
         let own = self.request.mode == Mode::Own;
         let coming = Coming {
             loaded: &self.request.loaded,
@@ -55,17 +63,16 @@ impl Verification<'_> {
         };
         if own {
             coming.prepare().await?;
+            coming.build().await?;
         }
-        let kit = self.interrupt.or(Kit::import(self.engine, self.run)).await??;
-        if own {
-            coming.build(self.tool).await?;
-        }
-        let (up, controls) = join(
-            async { if own { coming.up().await } else { Ok(()) } },
-            self.establish_controls(&kit),
-        )
-        .await;
-        let controls = controls?;
+        let (up, controls) = if own {
+            let up = join(coming.up(), coming.build_baselines(self.tool));
+            let ((up, baselines), controls) = join(up, self.interrupt.or(controls)).await;
+            baselines?;
+            (up, ready(controls?).boxed())
+        } else {
+            (Ok(()), controls)
+        };
         // A container that this kernel cannot start is judged as it was created; the rest of the
         // stack is judged as it runs.
         let not_up = match up {
@@ -75,14 +82,16 @@ impl Verification<'_> {
         };
         let phase = Clock::start(Phase::Observe, self.emit);
         let observer =
-            Observer { engine: self.engine, kit: &kit, stack: self.stack, plan: self.plan };
+            Observer { engine: self.engine, kit: self.kit, stack: self.stack, plan: self.plan };
         let containers = self.interrupt.or(self.stack.containers(self.engine)).await??;
         findings.secrets.extend(secrets::of_containers(containers.values().flatten()));
         self.emit.learn(findings.secrets.clone());
         let document = self.follow_document(&containers);
-        let look = observer.look(containers.clone(), controls, document);
-        let (mut world, sidecars, documented) = self.interrupt.or(look).await??;
-        self.interrupt.or(self.look_at_images(&mut world)).await??;
+        let look = observer.look(containers.clone(), controls, self.canary, document);
+        let (looked, baselines) = self.interrupt.or(join(look, self.baselines())).await?;
+        let (mut world, sidecars, documented) = looked?;
+        world.baselines = baselines;
+        self.interrupt.or(self.look_at_images(&mut world)).await?;
         findings.images = images(&world);
         phase.finish(format!("{} containers", world.services.values().flatten().count()));
         if let Some(ledger) = &mut findings.ledger {
@@ -91,19 +100,16 @@ impl Verification<'_> {
             }
         }
         self.judge(&world, findings, |spec| !spec.is_intrusive());
-        self.interrupt.or(kit.remove(&sidecars)).await?;
-        self.intrude(&kit, &mut world, findings).await?;
+        if self.plan.asked().any(|check| check.spec.is_intrusive()) {
+            // They would be in the way of a service that is stressed; else they go with the run.
+            self.interrupt.or(self.kit.remove(&sidecars)).await?;
+        }
+        self.intrude(self.kit, &mut world, findings).await?;
         not_up.map_or(Ok(()), Err)
     }
 
-    async fn establish_controls(&self, kit: &Kit) -> Result<Controls, Failure> {
-        let phase = Clock::start(Phase::Control, self.emit);
-        let controls = self.interrupt.or(Controls::establish(kit, self.plan)).await;
-        phase.end(controls.map_err(Failure::from))
-    }
-
-    /// Reads layers, and the images and files that they are compared with.
-    async fn look_at_images(&self, world: &mut World) -> Result<(), Failure> {
+    /// Reads layers, and the files that they are compared with.
+    async fn look_at_images(&self, world: &mut World) {
         let mut codes = vec!["no-build-tools", "no-secrets-in-image", "single-dependency-source"];
         if world.about.containerd_store {
             codes.push("image-size");
@@ -127,10 +133,18 @@ impl Verification<'_> {
                 world.sources.insert(service.clone(), source);
             }
         }
+    }
+
+    /// The images that others are compared with.
+    async fn baselines(&self) -> BTreeMap<(String, String), Result<ImageInfo, Blind>> {
+        let mut found = BTreeMap::new();
+        if !self.plan.asks(&["image-size"]) {
+            return found;
+        }
         let owner = self.request.mode.owner(self.run);
         for baseline in coming::baselines(&self.request.loaded) {
             let key = (baseline.compose.value.clone(), baseline.service.value.clone());
-            if world.baselines.contains_key(&key) || !self.plan.asks(&["image-size"]) {
+            if found.contains_key(&key) {
                 continue;
             }
             let image = match &self.request.mode {
@@ -144,9 +158,9 @@ impl Verification<'_> {
                     image.await.map_err(|failure| failure.to_string())
                 }
             };
-            world.baselines.insert(key, image);
+            found.insert(key, image);
         }
-        Ok(())
+        found
     }
 
     /// Whether the stack stands although it did not come up whole: a container exists that the

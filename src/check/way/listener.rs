@@ -1,7 +1,8 @@
 //! Who listens where a connection was accepted: an engine, something that is known to be none, or
 //! something of which that cannot be said.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Came;
 use crate::probe::Reply;
@@ -174,31 +175,38 @@ fn is_below(path: &str, point: &str) -> bool {
     path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whose a TCP listener is: the stack's where the address is one of its containers' and the
-/// container's kernel says that something listens there, or where it is the loopback of a
-/// network namespace that is not the host's.
-pub(super) fn place_of_target(target: &Target, reply: &Reply, world: &World) -> Place {
-    let Some(address) = target.address.as_deref().and_then(|at| at.parse::<SocketAddr>().ok())
-    else {
-        return Place::Anywhere;
-    };
-    if address.ip().is_loopback() {
-        return place_of_network(reply, world);
-    }
-    let (host, port) = (address.ip().to_string(), format!(":{}", address.port()));
-    let listens = |sight: &Sight| {
+/// The addresses at which containers of the stack listen, as their own kernels say.
+pub(super) fn of_the_stack(world: &World) -> BTreeSet<SocketAddr> {
+    let mut found = BTreeSet::new();
+    for sight in world.services.values().flatten() {
+        let Ok(told) = sight.own().and_then(Reply::host) else { continue };
+        let port = |listener: &String| listener.rsplit_once(':')?.1.parse::<u16>().ok();
+        let ports: Vec<u16> = told.listening.iter().filter_map(port).collect();
         let networks = sight.container.network_settings.iter().flat_map(|s| &s.networks);
-        let its_own = networks.flat_map(|networks| networks.values()).any(|endpoint| {
-            endpoint.ip_address.as_deref() == Some(&host)
-                || endpoint.global_ipv6_address.as_deref() == Some(&host)
+        let addresses = networks.flat_map(|networks| networks.values()).flat_map(|endpoint| {
+            [endpoint.ip_address.as_deref(), endpoint.global_ipv6_address.as_deref()]
         });
-        its_own
-            && sight
-                .own()
-                .and_then(Reply::host)
-                .is_ok_and(|told| told.listening.iter().any(|listener| listener.ends_with(&port)))
-    };
-    if world.services.values().flatten().any(listens) { Place::Stack } else { Place::Anywhere }
+        for address in addresses.flatten().filter_map(|text| text.parse::<IpAddr>().ok()) {
+            found.extend(ports.iter().map(|port| SocketAddr::new(address, *port)));
+        }
+    }
+    found
+}
+
+/// Whose a TCP listener is: the stack's where it is one of `stack`, or where it is the loopback
+/// of a network namespace that is not the host's.
+pub(super) fn place_of_target(
+    target: &Target,
+    reply: &Reply,
+    stack: &BTreeSet<SocketAddr>,
+    world: &World,
+) -> Place {
+    let address = target.address.as_deref().and_then(|at| at.parse::<SocketAddr>().ok());
+    match address {
+        Some(address) if address.ip().is_loopback() => place_of_network(reply, world),
+        Some(address) if stack.contains(&address) => Place::Stack,
+        _ => Place::Anywhere,
+    }
 }
 
 /// Whose a container's network namespace is.
