@@ -1,5 +1,7 @@
 //! The command line from outside: verbs and exit codes that need no engine.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helping functions too")]
+
 use std::path::Path;
 
 use assert_cmd::Command;

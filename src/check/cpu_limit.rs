@@ -1,7 +1,6 @@
 //! `cpu-limit`: declared, configured and enforced alike (CIS 5.12).
 
-use super::limits::{ThreeWay, cores};
-use super::memory_limit::as_float;
+use super::limits::{ThreeWay, as_float, cores};
 use super::{Finding, each_container};
 use crate::scenario::check::CpuLimit;
 use crate::world::{Sight, World};

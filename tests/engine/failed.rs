@@ -34,7 +34,9 @@ impl Ended {
         let Output { status, stderr, .. } = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let text = std::fs::read(small.folder.path().join("r.json")).unwrap();
-        let record = serde_json::from_slice(&text).unwrap_or_else(|_| panic!("{stderr}"));
+        // An empty file means that the run never came to its record; what it said tells why.
+        assert!(!text.is_empty(), "{stderr}");
+        let record = serde_json::from_slice(&text).unwrap();
         Ended { code: status.code(), stderr, record }
     }
 
