@@ -1,3 +1,5 @@
+//! What is shown of a run on a terminal and in a log.
+
 use std::sync::Arc;
 
 use super::*;

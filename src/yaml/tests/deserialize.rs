@@ -1,3 +1,5 @@
+//! Values out of YAML, and every problem of them at once.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Trees out of YAML, with positions.
+
 use std::time::Duration;
 
 use proptest::prelude::*;
