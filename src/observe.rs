@@ -194,15 +194,13 @@ impl Observer<'_> {
             }
         };
         let user = identity.to_string();
-        let escalation = async {
-            if !self.plan.asks_of(&look.sight.service, &["no-new-privileges"]) {
-                return None;
-            }
-            Some(self.kit.ask_own(&lender.id, &user, &[Question::Privileges], WITHIN).await)
-        };
-        let (reply, escalation) =
-            join(self.kit.ask(&lender, None, questions, WITHIN), escalation).await;
-        look.sight.escalation = escalation;
+        let reply = self.kit.ask(&lender, None, questions, WITHIN).await;
+        if self.plan.asks_of(&look.sight.service, &["no-new-privileges"]) {
+            // Not at the same time: the lender is in the service's pid namespace, and what is
+            // executed in it would be taken for a process of the service.
+            let tried = self.kit.ask_own(&lender.id, &user, &[Question::Privileges], WITHIN).await;
+            look.sight.escalation = Some(tried);
+        }
         look.lenders.push(lender);
         look.see(identity, reply);
     }

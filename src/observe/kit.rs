@@ -79,6 +79,9 @@ impl Kit {
     /// # Errors
     /// When the lender does not start, for example because the container has stopped.
     pub async fn lend(&self, target: &Container, identity: Identity) -> Result<Lender, Blind> {
+        if !target.is_running() {
+            return Err(format!("container {} is not running", target.short_name()));
+        }
         let sidecar = Sidecar {
             user: identity.to_string(),
             pid: format!("container:{}", target.id),
