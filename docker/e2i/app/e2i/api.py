@@ -1,6 +1,7 @@
 """The HTTP face. It hands a question to 18 agents, collects their answers and traces it all."""
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from time import time
 from typing import Annotated
 
@@ -62,7 +63,7 @@ def pulse() -> dict:
 
 @app.post("/api/questions")
 def ask(question: Question) -> dict:
-    trace = app.state.traces.trace(name="question", input=question.model_dump())
+    asked = datetime.now(UTC)
     tasks = group(
         queue.signature(AGENT, (name, question.customer, question.seed)) for name in AGENTS
     )
@@ -78,6 +79,15 @@ def ask(question: Question) -> dict:
     for name, answer in zip(AGENTS, answers, strict=True):
         failed = isinstance(answer, BaseException)
         agents[name] = {"error": repr(answer)} if failed else answer
-        trace.span(name=name, output=agents[name]).end()
-    trace.end(output={"answers": len(agents)})
-    return {"trace": trace.id, "agents": agents}
+    return {"trace": traced(question, agents, asked), "agents": agents}
+
+
+def traced(question: Question, agents: dict[str, dict], asked: datetime) -> str:
+    """Logs what was asked and answered, all at once and in the background."""
+    span = {"start_time": asked, "end_time": datetime.now(UTC)}
+    trace = app.state.traces.trace(
+        name="question", input=question.model_dump(), output={"answers": len(agents)}, **span
+    )
+    for name, answer in agents.items():
+        trace.span(name=name, output=answer, **span)
+    return trace.id
