@@ -2,11 +2,7 @@
 //!
 //! The tests share one stack, which a reaper removes when they have ended, however they end.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may panic, in its helping functions too"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helping functions too")]
 
 mod e2i {
     pub(crate) mod application;
