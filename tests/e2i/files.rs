@@ -1,0 +1,81 @@
+//! The stack's files: valid, and with the figures of the document.
+
+use std::process::Command;
+
+use rstest::rstest;
+use serde_json::Value;
+
+use super::stack::folder;
+
+fn resolved(files: &[&str]) -> Value {
+    let mut compose = Command::new("docker");
+    compose.current_dir(folder()).arg("compose");
+    for file in files {
+        compose.args(["--file", file]);
+    }
+    let output = compose.args(["config", "--format", "json"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const GIB: u64 = 1 << 30;
+
+#[rstest]
+#[case::redis("redis", 1.0, GIB)]
+#[case::falkordb("falkordb", 1.0, 2 * GIB)]
+#[case::mlflow("mlflow", 1.0, 2 * GIB)]
+#[case::bentoml("bentoml", 2.0, 4 * GIB)]
+#[case::feast("feast", 1.0, 2 * GIB)]
+#[case::opik("opik", 1.0, 2 * GIB)]
+#[case::api("api", 2.0, 4 * GIB)]
+#[case::worker("worker", 2.0, 4 * GIB)]
+#[case::scheduler("scheduler", 0.5, GIB / 2)]
+#[case::frontend("frontend", 0.5, GIB / 2)]
+fn limits_are_those_of_the_documents_table_and_reservations_half(
+    #[case] service: &str,
+    #[case] cpus: f64,
+    #[case] memory: u64,
+) {
+    let model = resolved(&["compose.yaml"]);
+    let service = &model["services"][service];
+    let resources = &service["deploy"]["resources"];
+    let bytes = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
+    assert_eq!(resources["limits"]["cpus"].as_f64(), Some(cpus));
+    assert_eq!(bytes(&resources["limits"]["memory"]), memory);
+    assert_eq!(resources["reservations"]["cpus"].as_f64(), Some(cpus / 2.0));
+    assert_eq!(bytes(&resources["reservations"]["memory"]), memory / 2);
+    assert_eq!(bytes(&service["memswap_limit"]), memory);
+    assert!(resources["limits"]["pids"].as_u64().is_some());
+}
+
+#[rstest]
+#[case::dev("dev.yaml", |worker: &Value| worker["user"] == "0:0" && worker.get("cap_drop").is_none())]
+#[case::stress("stress.yaml", |worker: &Value| worker["build"]["target"] == "worker-stress")]
+#[case::one_core("one-core.yaml", |worker: &Value| worker["deploy"]["resources"]["limits"]["cpus"] == 1)]
+fn an_overlay_changes_the_worker_and_nothing_of_its_limit_of_memory(
+    #[case] overlay: &str,
+    #[case] changed: fn(&Value) -> bool,
+) {
+    let model = resolved(&["compose.yaml", overlay]);
+    let worker = &model["services"]["worker"];
+    assert!(changed(worker), "{worker:#}");
+    assert_eq!(worker["deploy"]["resources"]["limits"]["memory"], "4294967296");
+}
+
+#[test]
+fn the_twin_has_the_same_services_and_nothing_that_was_fixed() {
+    let names = |model: &Value| {
+        let services = model["services"].as_object().unwrap();
+        services.keys().cloned().collect::<Vec<_>>()
+    };
+    let twin = resolved(&["vulnerable.yaml"]);
+    assert_eq!(names(&twin), names(&resolved(&["compose.yaml"])));
+    let worker = &twin["services"]["worker"];
+    assert_eq!(worker["user"], "root");
+    assert_eq!(worker["environment"]["C_FORCE_ROOT"], "1");
+    for service in twin["services"].as_object().unwrap().values() {
+        for fixed in ["deploy", "cap_drop", "security_opt", "read_only", "restart", "logging"] {
+            assert_eq!(service.get(fixed), None, "{service:#}");
+        }
+    }
+}
