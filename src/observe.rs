@@ -39,7 +39,8 @@ const INSPECT: Duration = Duration::from_secs(10);
 const NEED_CONTROL: [&str; 5] =
     ["no-docker-access", "docker-access-via", "no-new-privileges", "seccomp", "read-only-root"];
 /// The checks that need to know the engine's host.
-const NEED_HOST: [&str; 3] = ["no-docker-access", "docker-access-via", "namespaces"];
+const NEED_HOST: [&str; 4] =
+    ["no-docker-access", "docker-access-via", "namespaces", "host-capacity"];
 /// The checks that look for ways to an engine.
 const NEED_WAYS: [&str; 2] = ["no-docker-access", "docker-access-via"];
 
@@ -86,7 +87,7 @@ impl Controls {
                 return Err("no check needs to know the host".to_owned());
             }
             let container = kit.start_host().await?;
-            let reply = kit.ask_own(&container, "0:0", &[Question::Host], WITHIN).await;
+            let reply = kit.ask_own(&container, "0:0", &questions::for_host(plan), WITHIN).await;
             Ok((container, reply))
         };
         let (control, host) = join(control, host).await;

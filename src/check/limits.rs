@@ -132,6 +132,13 @@ impl ThreeWay {
     }
 }
 
+/// A limit as the number that is compared.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "limits stay far below 2^53 bytes")]
+pub fn as_float(value: u64) -> f64 {
+    value as f64
+}
+
 /// Bytes in binary units, as Compose files write them.
 #[must_use]
 pub fn bytes(value: f64) -> String {

@@ -1,6 +1,6 @@
 //! `memory-limit`: declared, configured and enforced alike (CIS 5.11).
 
-use super::limits::{ThreeWay, bytes};
+use super::limits::{ThreeWay, as_float, bytes};
 use super::{Finding, each_container};
 use crate::scenario::check::MemoryLimit;
 use crate::world::{Sight, World};
@@ -34,9 +34,4 @@ pub(super) fn judge(check: &MemoryLimit, service: &str, world: &World) -> Findin
 fn configured(sight: &Sight) -> Option<f64> {
     let memory = sight.container.host_config.memory?;
     u64::try_from(memory).ok().filter(|memory| *memory > 0).map(as_float)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "limits stay far below 2^53 bytes")]
-pub(super) fn as_float(value: u64) -> f64 {
-    value as f64
 }

@@ -8,8 +8,7 @@
 
 use serde_json::json;
 
-use super::limits::bytes;
-use super::memory_limit::as_float;
+use super::limits::{as_float, bytes};
 use super::{Finding, each_container};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::probe::answer::Cgroup;

@@ -1,7 +1,6 @@
 //! `pids-limit`: declared, configured and enforced alike (CIS 5.29).
 
-use super::limits::{ThreeWay, plain};
-use super::memory_limit::as_float;
+use super::limits::{ThreeWay, as_float, plain};
 use super::{Finding, each_container};
 use crate::scenario::check::PidsLimit;
 use crate::world::World;

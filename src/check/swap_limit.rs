@@ -2,8 +2,7 @@
 //! Undeclared, the engine allows as much swap as memory. On a host without swap nothing can be
 //! swapped whatever the limit says, so an agreement is then reported as not applicable.
 
-use super::limits::{ThreeWay, bytes};
-use super::memory_limit::as_float;
+use super::limits::{ThreeWay, as_float, bytes};
 use super::{Finding, each_container};
 use crate::scenario::check::SwapLimit;
 use crate::verdict::Verdict;
