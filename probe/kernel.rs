@@ -143,6 +143,19 @@ pub fn file_system(path: &str) -> Result<i64, String> {
     }
 }
 
+/// The size and the free space of the file system at a path in bytes: statfs(2).
+pub fn size_of_file_system(path: &str) -> Result<(u64, u64), String> {
+    let path = CString::new(path).map_err(|_| "the path holds a zero byte".to_owned())?;
+    // struct statfs on 64-bit systems: f_type, f_bsize, f_blocks, f_bfree, f_bavail, …
+    let mut buffer = [0_i64; 32];
+    // SAFETY: the buffer is larger than the struct.
+    if unsafe { libc_statfs(path.as_ptr(), buffer.as_mut_ptr().cast()) } != 0 {
+        return Err(last_error());
+    }
+    let bytes = |blocks: i64| (blocks as u64).saturating_mul(buffer[1] as u64);
+    Ok((bytes(buffer[2]), bytes(buffer[4])))
+}
+
 /// Runs `work` in a forked child and gives its exit code, or the signal that killed it plus 256.
 pub fn in_child(work: impl FnOnce() -> i32) -> Result<i32, String> {
     // SAFETY: the program has one thread wherever this is called.

@@ -7,6 +7,7 @@
 mod cgroup;
 mod descriptors;
 mod dialogue;
+mod disk;
 mod dns;
 mod environ;
 mod exchange;
@@ -136,6 +137,7 @@ fn answer(question: &str, nonce: &str, lender: u32) -> Result<Json, String> {
         "privileges" => privileges::privileges(),
         "write" => Ok(writes::writes(about, nonce)),
         "host" => host::host(),
+        "disk" => disk::disk(),
         _ => Err("this probe does not know the question".to_owned()),
     }
 }

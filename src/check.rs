@@ -11,14 +11,18 @@ pub mod limits;
 
 mod apparmor;
 mod capabilities;
+mod capacity_totals;
 mod cpu_limit;
 mod docker_access_via;
 mod healthy;
+mod host_capacity;
 mod image_size;
+mod log_rotation;
 mod memory_limit;
 mod namespaces;
 mod no_build_tools;
 mod no_docker_access;
+mod no_env;
 mod no_new_privileges;
 mod no_published_on_all_interfaces;
 mod no_raw_socket_mount;
@@ -26,11 +30,14 @@ mod no_secrets_in_image;
 mod oom_contained;
 mod pids_limit;
 mod read_only_root;
+mod reservation;
+mod restart_policy;
 mod runs_as;
 mod search;
 mod seccomp;
 mod single_dependency_source;
 mod swap_limit;
+mod tmpfs_bounded;
 mod way;
 
 pub use docker_access_via::{canary_list, forbidden};
@@ -66,6 +73,13 @@ pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {
         CheckSpec::NoPublishedOnAllInterfaces(_) => {
             no_published_on_all_interfaces::judge(service, world)
         }
+        CheckSpec::NoEnv(check) => no_env::judge(check, service, world),
+        CheckSpec::Reservation(check) => reservation::judge(check, service, world),
+        CheckSpec::RestartPolicy(check) => restart_policy::judge(check, service, world),
+        CheckSpec::LogRotation(check) => log_rotation::judge(check, service, world),
+        CheckSpec::TmpfsBounded(check) => tmpfs_bounded::judge(check, service, world),
+        CheckSpec::CapacityTotals(check) => capacity_totals::judge(check, world),
+        CheckSpec::HostCapacity(check) => host_capacity::judge(check, world),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub mod isolate;
 mod read;
+pub mod restart;
 
 /// A resolved model: interpolated, merged, with absolute paths.
 #[derive(Debug, Clone)]
@@ -37,6 +38,10 @@ pub struct Service {
     pub memory_swap: Option<i64>,
     /// The CPU limit in cores.
     pub cpus: Option<f64>,
+    /// The memory that is reserved.
+    pub reserved_memory: Option<u64>,
+    /// The cores that are reserved.
+    pub reserved_cpus: Option<f64>,
     /// The limit on processes; -1 is none.
     pub pids: Option<i64>,
     /// Security options.
@@ -51,7 +56,7 @@ pub struct Service {
     pub networks: BTreeSet<String>,
     /// The environment.
     pub environment: BTreeMap<String, String>,
-    /// The restart policy: `no` where none is declared.
+    /// The restart policy in the form of the `restart` key: `no` where none is declared.
     pub restart: String,
     /// Services and containers whose volumes are mounted too.
     pub volumes_from: Vec<String>,

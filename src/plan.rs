@@ -41,7 +41,7 @@ pub struct PlannedClaim<'a> {
 pub struct PlannedCheck<'a> {
     /// What is checked.
     pub spec: &'a CheckSpec,
-    /// The service.
+    /// The service; empty where the check is about the stack as a whole.
     pub service: String,
     /// Why it is not asked, if it is not.
     pub not_asked: Option<String>,
@@ -87,6 +87,7 @@ impl Selection {
         if self.no_intrusive && spec.is_intrusive() {
             return Some("not asked: --no-intrusive".to_owned());
         }
+        // A part of the stack has no totals.
         let others = !self.services.is_empty() && !self.services.iter().any(|name| name == service);
         others.then(|| "not asked: --service names others".to_owned())
     }
@@ -120,6 +121,9 @@ pub fn plan<'a>(scenario: &'a Scenario, model: &Model, selection: &Selection) ->
 
 /// The services that a check names, in the order named; for `"*"` all but the excepted ones.
 fn services_of(spec: &CheckSpec, model: &Model) -> Vec<String> {
+    if spec.is_about_the_stack() {
+        return vec![String::new()];
+    }
     let (services, except) = spec.services();
     let mut named = Vec::new();
     for service in services {
@@ -166,6 +170,9 @@ impl Plan<'_> {
     /// The services of which anything is asked.
     #[must_use]
     pub fn services(&self) -> BTreeSet<String> {
-        self.asked().map(|check| check.service.clone()).collect()
+        self.asked()
+            .filter(|check| !check.spec.is_about_the_stack())
+            .map(|check| check.service.clone())
+            .collect()
     }
 }

@@ -64,6 +64,8 @@ pub enum Question {
     Write(Vec<String>),
     /// The addresses and listeners of the network namespace.
     Host,
+    /// The size of the file system below the root.
+    Disk,
 }
 
 impl Question {
@@ -85,6 +87,7 @@ impl Question {
             Question::Privileges => "privileges".to_owned(),
             Question::Write(folders) => format!("write={}", folders.join(",")),
             Question::Host => "host".to_owned(),
+            Question::Disk => "disk".to_owned(),
         }
     }
 }
@@ -384,6 +387,14 @@ impl Reply {
     /// Why there is no answer.
     pub fn host(&self) -> Result<Host, String> {
         self.answer(|question| *question == Question::Host)
+    }
+
+    /// The file system below the root.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn disk(&self) -> Result<answer::Disk, String> {
+        self.answer(|question| *question == Question::Disk)
     }
 }
 

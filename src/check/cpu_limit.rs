@@ -3,7 +3,7 @@
 use super::limits::{ThreeWay, as_float, cores};
 use super::{Finding, each_container};
 use crate::scenario::check::CpuLimit;
-use crate::world::{Sight, World};
+use crate::world::World;
 
 /// The engine keeps billionths of a core, the kernel microseconds of a tenth of a second.
 const TOLERANCE: f64 = 0.001;
@@ -19,7 +19,7 @@ pub(super) fn judge(check: &CpuLimit, service: &str, world: &World) -> Finding {
             what: "CPU",
             stated: check.cpus,
             declared: sight.declared.cpus.filter(|cpus| *cpus > 0.0),
-            engine: configured(sight),
+            engine: sight.container.host_config.cores(),
             kernel,
             // A limit of all processors is one that the engine accepts and the document may
             // state; whether it can bind is a question for the load checks.
@@ -29,17 +29,5 @@ pub(super) fn judge(check: &CpuLimit, service: &str, world: &World) -> Finding {
         }
         .judge(name)
         .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.NanoCpus}}}}'"))
-    })
-}
-
-/// Either a number of cores, or a quota per period.
-fn configured(sight: &Sight) -> Option<f64> {
-    let host = &sight.container.host_config;
-    let positive = |value: Option<i64>| {
-        value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0).map(as_float)
-    };
-    positive(host.nano_cpus).map(|nano| nano / 1e9).or_else(|| {
-        let quota = positive(host.cpu_quota)?;
-        Some(quota / positive(host.cpu_period).unwrap_or(100_000.0))
     })
 }

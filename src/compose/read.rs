@@ -20,6 +20,7 @@ fn service(model: &Value, value: &Value) -> Service {
     let limits = value.pointer("/deploy/resources/limits");
     // As Compose does it, a limit under `deploy` wins over the older key.
     let limit = |new: &str, old: &str| limits.and_then(|l| l.get(new)).or_else(|| value.get(old));
+    let reserved = value.pointer("/deploy/resources/reservations");
     let mut mounts: Vec<Mount> =
         list(value, "volumes").iter().map(|entry| mount(model, entry)).collect();
     mounts.extend(files(model, value, "secrets", "secret", "/run/secrets/"));
@@ -33,6 +34,12 @@ fn service(model: &Value, value: &Value) -> Service {
         memory: limit("memory", "mem_limit").and_then(integer).and_then(|n| n.try_into().ok()),
         memory_swap: value.get("memswap_limit").and_then(integer),
         cpus: limit("cpus", "cpus").and_then(float),
+        reserved_memory: reserved
+            .and_then(|reserved| reserved.get("memory"))
+            .or_else(|| value.get("mem_reservation"))
+            .and_then(integer)
+            .and_then(|n| n.try_into().ok()),
+        reserved_cpus: reserved.and_then(|reserved| reserved.get("cpus")).and_then(float),
         pids: limit("pids", "pids_limit").and_then(integer),
         security_opt: texts(value, "security_opt"),
         mounts,
@@ -42,9 +49,25 @@ fn service(model: &Value, value: &Value) -> Service {
             .map(|map| map.keys().cloned().collect())
             .unwrap_or_default(),
         environment: environment(value),
-        restart: text(value.get("restart")).unwrap_or_else(|| "no".to_owned()),
+        restart: restart(value),
         volumes_from: texts(value, "volumes_from"),
         network_mode: text(value.get("network_mode")),
+    }
+}
+
+/// As Compose does it, `restart` wins over `deploy.restart_policy`.
+fn restart(service: &Value) -> String {
+    if let Some(restart) = text(service.get("restart")) {
+        return restart;
+    }
+    let Some(policy) = service.pointer("/deploy/restart_policy") else { return "no".to_owned() };
+    match policy.get("condition").and_then(Value::as_str) {
+        Some("none") => "no".to_owned(),
+        Some("on-failure") => match policy.get("max_attempts").and_then(integer) {
+            Some(count) => format!("on-failure:{count}"),
+            None => "on-failure".to_owned(),
+        },
+        _ => "always".to_owned(),
     }
 }
 

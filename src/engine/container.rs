@@ -184,6 +184,32 @@ pub struct HostConfig {
     pub runtime: Option<String>,
     /// When it is started again.
     pub restart_policy: Option<RestartPolicy>,
+    /// Where its output is kept.
+    pub log_config: Option<LogConfig>,
+}
+
+impl HostConfig {
+    /// The CPU limit in cores, from either of the two ways to state it. None is no limit.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^53 billionths")]
+    pub fn cores(&self) -> Option<f64> {
+        let positive = |value: Option<i64>| value.filter(|value| *value > 0).map(|v| v as f64);
+        positive(self.nano_cpus).map(|nano| nano / 1e9).or_else(|| {
+            let quota = positive(self.cpu_quota)?;
+            Some(quota / positive(self.cpu_period).unwrap_or(100_000.0))
+        })
+    }
+}
+
+/// Where a container's output is kept.
+#[derive(Debug, Clone, Deserialize, Serialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct LogConfig {
+    /// The driver, such as `json-file`.
+    #[serde(rename = "Type")]
+    pub driver: Option<String>,
+    /// The driver's options.
+    pub config: Option<BTreeMap<String, String>>,
 }
 
 /// When a container is started again.

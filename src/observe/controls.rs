@@ -14,7 +14,8 @@ use crate::world::{Blind, Control};
 const NEED_CONTROL: [&str; 5] =
     ["no-docker-access", "docker-access-via", "no-new-privileges", "seccomp", "read-only-root"];
 /// The checks that need to know the engine's host.
-const NEED_HOST: [&str; 3] = ["no-docker-access", "docker-access-via", "namespaces"];
+const NEED_HOST: [&str; 4] =
+    ["no-docker-access", "docker-access-via", "namespaces", "host-capacity"];
 /// Which of our own containers a run needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs {
@@ -72,7 +73,8 @@ impl Controls {
                 return Err("no check needs to know the host".to_owned());
             }
             let container = kit.start_host().await?;
-            let reply = kit.ask_own(&container, "0:0", &[Question::Host], WITHIN).await;
+            let reply =
+                kit.ask_own(&container, "0:0", &[Question::Host, Question::Disk], WITHIN).await;
             Ok((container, reply))
         };
         let (control, host) = join(control, host).await;

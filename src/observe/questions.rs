@@ -45,7 +45,10 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::CpuLimit(_)
             | CheckSpec::PidsLimit(_)
             | CheckSpec::SwapLimit(_)
+            | CheckSpec::Reservation(_)
             | CheckSpec::OomContained(_) => add(Question::Cgroup),
+            CheckSpec::NoEnv(_) => add(Question::Environ),
+            CheckSpec::TmpfsBounded(_) => add(Question::Mounts),
             CheckSpec::NoDockerAccess(_) => ways(&mut add),
             CheckSpec::DockerAccessVia(spec) => {
                 ways(&mut add);
@@ -60,7 +63,11 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::SingleDependencySource(_)
             | CheckSpec::Healthy(_)
             | CheckSpec::NoRawSocketMount(_)
-            | CheckSpec::NoPublishedOnAllInterfaces(_) => {}
+            | CheckSpec::NoPublishedOnAllInterfaces(_)
+            | CheckSpec::RestartPolicy(_)
+            | CheckSpec::LogRotation(_)
+            | CheckSpec::CapacityTotals(_)
+            | CheckSpec::HostCapacity(_) => {}
         }
     }
     questions

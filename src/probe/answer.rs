@@ -368,6 +368,15 @@ pub struct Host {
     pub unix: Vec<String>,
 }
 
+/// A file system. Sizes in bytes.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct Disk {
+    /// Its size.
+    pub size: u64,
+    /// What is free for ordinary users.
+    pub free: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

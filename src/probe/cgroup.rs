@@ -45,6 +45,18 @@ impl Cgroup {
         }
     }
 
+    /// The memory in bytes that the kernel prefers to leave to the cgroup: the soft limit of
+    /// version 1, `memory.low` of version 2. None where nothing is preferred.
+    ///
+    /// # Errors
+    /// When the file is missing or not understood.
+    pub fn soft_memory(&self) -> Result<Option<u64>, String> {
+        match self.version {
+            1 => Ok(v1_bytes(self.number("memory.soft_limit_in_bytes")?)),
+            _ => Ok(self.number_or_max("memory.low")?.filter(|bytes| *bytes > 0)),
+        }
+    }
+
     /// The swap that may be used on top of the memory, in bytes.
     ///
     /// # Errors

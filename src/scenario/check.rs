@@ -7,17 +7,25 @@ use super::amount::Seconds;
 use crate::yaml::Spanned;
 
 mod access;
+mod capacity;
 mod confinement;
 mod image;
 mod limit;
 
 pub use access::{DockerAccessVia, NoDockerAccess};
-pub use confinement::{Apparmor, Capabilities, Namespaces, ReadOnlyRoot, RunsAs};
+pub use capacity::{CapacityTotals, HostCapacity, WhenSmall};
+pub use confinement::{Apparmor, Capabilities, Namespaces, NoEnv, ReadOnlyRoot, RunsAs};
 pub use image::{Baseline, ImageSize, NoBuildTools, NoSecretsInImage, SingleDependencySource};
-pub use limit::{CpuLimit, MemoryLimit, OomContained, PidsLimit, SwapLimit};
+pub use limit::{
+    CpuLimit, LogRotation, MemoryLimit, OomContained, PidsLimit, Reservation, SwapLimit,
+    TmpfsBounded,
+};
 
 /// The services that a check is about: names, or `"*"` for every service of the stack.
 pub type Services = Vec<Spanned<String>>;
+
+/// The services of a check that is about the stack as a whole.
+static NO_SERVICES: Services = Vec::new();
 
 /// One check, written as a mapping with its code as the only key. A closed list.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -65,6 +73,20 @@ pub enum CheckSpec {
     NoRawSocketMount(Target),
     /// The Compose model publishes no port of the service on all interfaces.
     NoPublishedOnAllInterfaces(Target),
+    /// A variable is set nowhere: not in the model, the image, the container or a process.
+    NoEnv(NoEnv),
+    /// What is reserved is declared, and configured and asked of the kernel where that is done.
+    Reservation(Reservation),
+    /// The service is started again as declared, and does not have to be.
+    RestartPolicy(RestartPolicy),
+    /// The engine bounds the log of the service.
+    LogRotation(LogRotation),
+    /// Every file system in memory has a size.
+    TmpfsBounded(TmpfsBounded),
+    /// The limits of all containers sum up to what the document states.
+    CapacityTotals(CapacityTotals),
+    /// The engine's host is as large as the document asks for.
+    HostCapacity(HostCapacity),
 }
 
 /// Parameters of a check that needs nothing but the services.
@@ -94,6 +116,19 @@ pub struct Healthy {
     /// How soon the stopped service must be reported unhealthy, and healthy when it continues.
     #[serde(default = "Seconds::for_recovery")]
     pub within: Seconds,
+}
+
+/// Parameters of `restart-policy`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestartPolicy {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The policy as Compose files write it, such as `unless-stopped` or `on-failure:5`.
+    pub policy: Spanned<String>,
 }
 
 fn yes() -> bool {
@@ -126,7 +161,20 @@ impl CheckSpec {
             CheckSpec::Healthy(_) => "healthy",
             CheckSpec::NoRawSocketMount(_) => "no-raw-socket-mount",
             CheckSpec::NoPublishedOnAllInterfaces(_) => "no-published-on-all-interfaces",
+            CheckSpec::NoEnv(_) => "no-env",
+            CheckSpec::Reservation(_) => "reservation",
+            CheckSpec::RestartPolicy(_) => "restart-policy",
+            CheckSpec::LogRotation(_) => "log-rotation",
+            CheckSpec::TmpfsBounded(_) => "tmpfs-bounded",
+            CheckSpec::CapacityTotals(_) => "capacity-totals",
+            CheckSpec::HostCapacity(_) => "host-capacity",
         }
+    }
+
+    /// Whether the check is about the stack as a whole and so names no services.
+    #[must_use]
+    pub fn is_about_the_stack(&self) -> bool {
+        matches!(self, CheckSpec::CapacityTotals(_) | CheckSpec::HostCapacity(_))
     }
 
     /// The services named, and those left out.
@@ -150,6 +198,12 @@ impl CheckSpec {
             CheckSpec::NoSecretsInImage(check) => (&check.services, &check.except),
             CheckSpec::SingleDependencySource(check) => (&check.services, &check.except),
             CheckSpec::Healthy(check) => (&check.services, &check.except),
+            CheckSpec::NoEnv(check) => (&check.services, &check.except),
+            CheckSpec::Reservation(check) => (&check.services, &check.except),
+            CheckSpec::RestartPolicy(check) => (&check.services, &check.except),
+            CheckSpec::LogRotation(check) => (&check.services, &check.except),
+            CheckSpec::TmpfsBounded(check) => (&check.services, &check.except),
+            CheckSpec::CapacityTotals(_) | CheckSpec::HostCapacity(_) => (&NO_SERVICES, &[]),
             CheckSpec::NoNewPrivileges(target)
             | CheckSpec::Seccomp(target)
             | CheckSpec::NoRawSocketMount(target)
@@ -181,7 +235,14 @@ impl CheckSpec {
             | CheckSpec::NoSecretsInImage(_)
             | CheckSpec::SingleDependencySource(_)
             | CheckSpec::NoRawSocketMount(_)
-            | CheckSpec::NoPublishedOnAllInterfaces(_) => false,
+            | CheckSpec::NoPublishedOnAllInterfaces(_)
+            | CheckSpec::NoEnv(_)
+            | CheckSpec::Reservation(_)
+            | CheckSpec::RestartPolicy(_)
+            | CheckSpec::LogRotation(_)
+            | CheckSpec::TmpfsBounded(_)
+            | CheckSpec::CapacityTotals(_)
+            | CheckSpec::HostCapacity(_) => false,
         }
     }
 }

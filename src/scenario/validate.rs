@@ -162,7 +162,8 @@ fn documented_rules(documented: &Documented, problems: &mut Problems) {
 fn service_rules(check: &Spanned<CheckSpec>, problems: &mut Problems) {
     let (services, except) = check.services();
     let all = services.iter().any(|service| service.value == "*");
-    if services.is_empty() && !problems.any_within(check.span) {
+    let named = !services.is_empty() || check.is_about_the_stack();
+    if !named && !problems.any_within(check.span) {
         let message = format!("`{}` names no services", check.code());
         let problem = empty_list(&message, check.span);
         problems.push(problem.hint("name them, or write [\"*\"] for all"));
@@ -177,6 +178,14 @@ fn service_rules(check: &Spanned<CheckSpec>, problems: &mut Problems) {
 /// A check is asked of a service once per claim: a report tells results apart by the claim, the
 /// check and the service.
 fn once_per_service(claim: &Claim, problems: &mut Problems) {
+    let mut of_the_stack: HashMap<&str, Span> = HashMap::new();
+    for check in claim.checks.iter().filter(|check| check.is_about_the_stack()) {
+        if let Some(earlier) = of_the_stack.insert(check.code(), check.span) {
+            let message = format!("`{}` is asked twice in one claim", check.code());
+            let problem = Diagnostic::new("duplicate-check", message).at(check.span);
+            problems.push(problem.label(earlier, "first here"));
+        }
+    }
     let mut all: HashMap<&str, (Span, HashSet<&str>)> = HashMap::new();
     let named = |all: bool| {
         claim.checks.iter().flat_map(move |check| {

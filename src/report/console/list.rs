@@ -82,6 +82,7 @@ fn target(services: &Services, except: &[Spanned<String>]) -> String {
         services.iter().map(|service| service.value.as_str()).collect::<Vec<_>>().join(", ")
     };
     let target = match services.as_slice() {
+        [] => "the stack as a whole".to_owned(),
         [all] if all.value == "*" => "every service".to_owned(),
         services => names(services),
     };

@@ -81,3 +81,16 @@ pub struct Namespaces {
     #[serde(default)]
     pub own: Vec<Spanned<String>>,
 }
+
+/// Parameters of `no-env`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoEnv {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The names of variables that must not be set anywhere.
+    pub names: Vec<Spanned<String>>,
+}

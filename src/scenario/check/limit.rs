@@ -75,3 +75,49 @@ pub struct OomContained {
     #[serde(default = "Seconds::for_recovery")]
     pub healthy_within: Seconds,
 }
+
+/// Parameters of `reservation`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reservation {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The memory that the document says is reserved. The kernel prefers not to take it away, but
+    /// it may.
+    #[serde(default)]
+    pub memory: Option<Bytes>,
+    /// The cores that the document says are reserved. Compose passes them on to Swarm alone.
+    #[serde(default)]
+    pub cpus: Option<f64>,
+}
+
+/// Parameters of `tmpfs-bounded`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TmpfsBounded {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The most that any of them may hold. Without it any size will do.
+    #[serde(default)]
+    pub max: Option<Bytes>,
+}
+
+/// Parameters of `log-rotation`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogRotation {
+    /// The services, or `"*"`.
+    pub services: Services,
+    /// Services left out of `"*"`.
+    #[serde(default)]
+    pub except: Services,
+    /// The most that the log of one container may take on the disk. Without it any bound will do.
+    #[serde(default)]
+    pub max: Option<Bytes>,
+}

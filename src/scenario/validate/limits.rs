@@ -4,6 +4,7 @@ use super::super::CheckSpec;
 use super::super::amount::Bytes;
 use super::super::capability;
 use super::super::check::{Baseline, ImageSize};
+use crate::compose::restart;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
 use crate::yaml::Spanned;
 
@@ -40,6 +41,35 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
             }
         }
         CheckSpec::ImageSize(size) => image_size(size, &mut wrong),
+        CheckSpec::Reservation(reservation) => {
+            if reservation.memory.is_none() && reservation.cpus.is_none() {
+                wrong("state at least one of `memory` and `cpus`".to_owned());
+            }
+        }
+        CheckSpec::CapacityTotals(totals) => {
+            let cpus = [totals.cpus, totals.reserved_cpus];
+            let memory = [totals.memory, totals.reserved_memory];
+            if cpus.iter().all(Option::is_none) && memory.iter().all(Option::is_none) {
+                wrong("state at least one sum".to_owned());
+            }
+        }
+        CheckSpec::HostCapacity(host) => {
+            if host.cpus.is_none() && host.memory.is_none() && host.disk.is_none() {
+                wrong("state at least one of `cpus`, `memory` and `disk`".to_owned());
+            }
+        }
+        CheckSpec::NoEnv(check) => {
+            if check.names.is_empty() {
+                wrong("`names` names no variable".to_owned());
+            }
+        }
+        CheckSpec::RestartPolicy(check) => {
+            if restart::Policy::parse(&check.policy).is_none() {
+                let message = format!("unknown restart policy `{}`", check.policy.value);
+                let unknown = Diagnostic::new("unknown-policy", message).at(check.policy.span);
+                problems.push(unknown.suggest(&check.policy, &restart::NAMES));
+            }
+        }
         CheckSpec::RunsAs(_)
         | CheckSpec::NoDockerAccess(_)
         | CheckSpec::DockerAccessVia(_)
@@ -54,7 +84,9 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         | CheckSpec::SingleDependencySource(_)
         | CheckSpec::Healthy(_)
         | CheckSpec::NoRawSocketMount(_)
-        | CheckSpec::NoPublishedOnAllInterfaces(_) => {}
+        | CheckSpec::NoPublishedOnAllInterfaces(_)
+        | CheckSpec::LogRotation(_)
+        | CheckSpec::TmpfsBounded(_) => {}
     }
 }
 
