@@ -24,23 +24,35 @@ pub fn environ(lender: u32) -> Result<Json, String> {
         if pid == me || pid == lender {
             continue;
         }
-        let answer = match std::fs::read(format!("/proc/{pid}/environ")) {
-            Ok(bytes) => {
-                let (names, engine) = sort(&bytes);
-                object([
-                    ("pid", Json::from(u64::from(pid))),
-                    ("names", Json::List(names)),
-                    ("engine", Json::Object(engine)),
-                ])
-            }
-            Err(error) => object([
-                ("pid", Json::from(u64::from(pid))),
-                ("errno", Json::text(kernel::error_name(&error))),
-            ]),
-        };
-        list.push(answer);
+        list.extend(variables(pid));
     }
     Ok(object([("environ", Json::List(list))]))
+}
+
+/// The environment of one process, or who it is where that cannot be read. None of one that has
+/// ended meanwhile.
+fn variables(pid: u32) -> Option<Json> {
+    let file = format!("/proc/{pid}/environ");
+    let number = ("pid", Json::from(u64::from(pid)));
+    let told = |bytes: &[u8]| {
+        let (names, engine) = sort(bytes);
+        object([number.clone(), ("names", Json::List(names)), ("engine", Json::Object(engine))])
+    };
+    if let Ok(bytes) = std::fs::read(&file) {
+        return Some(told(&bytes));
+    }
+    // What the engine executes is root's for a moment, so who it is is asked before it is read
+    // again: then it is either still that, or what it has become.
+    let (name, ppid) = processes::name_and_parent(pid)?;
+    match std::fs::read(&file) {
+        Ok(bytes) => Some(told(&bytes)),
+        Err(error) => Some(object([
+            number,
+            ("errno", Json::text(kernel::error_name(&error))),
+            ("name", Json::text(name)),
+            ("ppid", ppid.map_or(Json::Null, Json::from)),
+        ])),
+    }
 }
 
 /// The values of `DOCKER_HOST` and its kin in every environment that can be read.

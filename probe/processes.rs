@@ -40,14 +40,26 @@ pub fn pids() -> Result<Vec<u32>, String> {
         .collect())
 }
 
+/// The name and the parent's pid of a process.
+pub fn name_and_parent(pid: u32) -> Option<(String, Option<u64>)> {
+    let stat = read(&format!("/proc/{pid}/stat"))?;
+    let (name, fields) = stat_fields(&stat)?;
+    Some((name.to_owned(), fields.get(1).and_then(|field| field.parse().ok())))
+}
+
+/// The name, which may hold spaces and parentheses, and what follows it: state, ppid, …,
+/// starttime.
+fn stat_fields(stat: &str) -> Option<(&str, Vec<&str>)> {
+    let (head, tail) = stat.rsplit_once(") ")?;
+    let name = head.split_once('(').map_or("", |(_, name)| name);
+    Some((name, tail.split(' ').collect()))
+}
+
 fn process(pid: u32, ours: bool) -> Option<Json> {
     let folder = format!("/proc/{pid}");
     let stat = read(&format!("{folder}/stat"))?;
     let leader = status(&folder).ok()?;
-    // After the name, which may hold spaces and parentheses: state, ppid, …, starttime.
-    let (head, tail) = stat.rsplit_once(") ")?;
-    let name = head.split_once('(').map_or("", |(_, name)| name);
-    let fields: Vec<&str> = tail.split(' ').collect();
+    let (name, fields) = stat_fields(&stat)?;
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     Some(object([
         ("pid", Json::from(u64::from(pid))),

@@ -20,6 +20,7 @@ use stackproof::lease::{Lease, Manner, Runner};
 use stackproof::plan::Selection;
 use stackproof::record::ClaimRecord;
 use stackproof::run::{Mode, Request, bring_up, run};
+use stackproof::scenario::check::{HostCapacity, WhenSmall};
 use stackproof::scenario::load::{Loaded, load};
 use stackproof::scenario::{CheckSpec, Claim};
 use stackproof::verdict::Verdict;
@@ -30,6 +31,11 @@ fn main() {
     trials.extend(scenario(
         "scenarios/vulnerable/otis.yaml",
         Some("scenarios/vulnerable/otis.broken.yaml"),
+    ));
+    trials.extend(scenario("scenarios/e2i.yaml", None));
+    trials.extend(scenario(
+        "scenarios/vulnerable/e2i.yaml",
+        Some("scenarios/vulnerable/e2i.broken.yaml"),
     ));
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -103,8 +109,20 @@ fn does_not_apply(claim: &Claim) -> bool {
     claim.checks.iter().all(|check| match &check.value {
         CheckSpec::Apparmor(_) => !apparmor,
         CheckSpec::SwapLimit(_) => !swap,
+        CheckSpec::HostCapacity(host) => host.when_small == WhenSmall::Skipped && is_small(host),
         _ => false,
     })
+}
+
+/// Whether this machine, on which the engine runs, has less than a claim is about.
+fn is_small(host: &HostCapacity) -> bool {
+    let cpus = std::thread::available_parallelism().map_or(0, |count| count.get() as u64);
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = meminfo.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
+    let disk = rustix::fs::statvfs("/").map_or(0, |fs| fs.f_blocks * fs.f_frsize);
+    host.cpus.is_some_and(|wanted| cpus < wanted)
+        || host.memory.is_some_and(|wanted| total.unwrap_or(0) * 1024 < wanted.0)
+        || host.disk.is_some_and(|wanted| disk < wanted.0)
 }
 
 fn verify(path: &Path, id: &str, manner: Manner, expectation: &Expectation) -> Result<(), Failed> {

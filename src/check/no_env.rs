@@ -38,7 +38,7 @@ fn judge_one(names: &[&str], expected: &str, sight: &Sight, world: &World) -> Fi
     let (mut table, mut unread) = (Vec::new(), Vec::new());
     match sight.own().and_then(|reply| reply.environ()) {
         Ok(answer) => {
-            for process in &answer.environ {
+            for process in answer.environ.iter().filter(|one| !one.is_in_flight()) {
                 match &process.names {
                     Some(set) => {
                         let hits: Vec<&str> = named(names, set).collect();

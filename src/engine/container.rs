@@ -13,6 +13,10 @@ use serde_json::Value;
 
 use super::{Engine, EngineError};
 
+mod health;
+
+pub use health::{Health, HealthRun, Healthcheck};
+
 /// The largest file that is read out of a container, in bytes.
 const MAX_FILE: usize = 1 << 20;
 
@@ -74,32 +78,6 @@ pub struct State {
     pub health: Option<Health>,
 }
 
-/// The state of a health check.
-#[derive(Debug, Clone, Deserialize, Serialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Health {
-    /// `starting`, `healthy` or `unhealthy`.
-    pub status: Option<String>,
-    /// Failures in a row.
-    pub failing_streak: Option<i64>,
-    /// The last few runs of the check.
-    pub log: Option<Vec<HealthRun>>,
-}
-
-/// One run of a health check.
-#[derive(Debug, Clone, Deserialize, Serialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct HealthRun {
-    /// When it began.
-    pub start: Option<String>,
-    /// When it ended.
-    pub end: Option<String>,
-    /// The exit code; 0 is healthy.
-    pub exit_code: Option<i64>,
-    /// What it printed.
-    pub output: Option<String>,
-}
-
 /// The part of a container's configuration that comes from its image.
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
@@ -116,22 +94,6 @@ pub struct Config {
     pub healthcheck: Option<Healthcheck>,
     /// The ports that the image says it listens on, `8000/tcp` each.
     pub exposed_ports: Option<Value>,
-}
-
-/// A health check as configured; times in nanoseconds.
-#[derive(Debug, Clone, Deserialize, Serialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Healthcheck {
-    /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", …]`.
-    pub test: Option<Vec<String>>,
-    /// The time between two runs.
-    pub interval: Option<i64>,
-    /// How long one run may take.
-    pub timeout: Option<i64>,
-    /// Failures in a row until unhealthy.
-    pub retries: Option<i64>,
-    /// How long failures do not count after the start.
-    pub start_period: Option<i64>,
 }
 
 /// The part of a container's configuration that concerns the host. Sizes in bytes.

@@ -101,10 +101,14 @@ impl Process {
     /// taken for a process of the service, which can make a check broken and never makes it held.
     #[must_use]
     pub fn is_services_own(&self) -> bool {
-        let from_outside = self.pid != 1 && self.ppid == Some(0);
-        let in_flight = from_outside && self.name.starts_with("runc:[");
-        !(self.ours || in_flight)
+        !(self.ours || is_in_flight(self.pid, self.ppid, &self.name))
     }
+}
+
+/// Whether a process is an exec of the engine in flight: see [`Process::is_services_own`].
+fn is_in_flight(pid: u32, ppid: Option<u32>, name: &str) -> bool {
+    let from_outside = pid != 1 && ppid == Some(0);
+    from_outside && name.starts_with("runc:[")
 }
 
 /// The environments.
@@ -125,6 +129,19 @@ pub struct Variables {
     pub engine: Option<BTreeMap<String, String>>,
     /// Why they could not be read.
     pub errno: Option<String>,
+    /// The name of the process, where they could not be read.
+    pub name: Option<String>,
+    /// The parent's pid, where they could not be read.
+    pub ppid: Option<u32>,
+}
+
+impl Variables {
+    /// Whether the process is an exec of the engine in flight, whose environment nobody can read
+    /// and which is none of the service: see [`Process::is_services_own`].
+    #[must_use]
+    pub fn is_in_flight(&self) -> bool {
+        self.name.as_deref().is_some_and(|name| is_in_flight(self.pid, self.ppid, name))
+    }
 }
 
 /// The mounts.
