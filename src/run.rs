@@ -253,9 +253,15 @@ async fn whole(
     let canary = nonce()?;
     let needs = Needs::of(scenario, &request.selection);
     let controls = controls(&kit, needs, &canary, emit).boxed();
-    let ((version, resolved), controls) = match interrupt.or(select(resolved, controls)).await? {
-        Either::Left(both) => both,
-        Either::Right((controls, resolved)) => (resolved.await, ready(controls).boxed()),
+    // A stack of our own is prepared and built first, and that may take minutes in which nobody
+    // would go on with what was begun here, until its deadline is over.
+    let ((version, resolved), controls) = if request.mode == Mode::Own {
+        (resolved.await, controls)
+    } else {
+        match interrupt.or(select(resolved, controls)).await? {
+            Either::Left(both) => both,
+            Either::Right((controls, resolved)) => (resolved.await, ready(controls).boxed()),
+        }
     };
     let resolved = version.map_err(Failure::from).and_then(|version| {
         findings.environment.insert("compose".to_owned(), json!(version));

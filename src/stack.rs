@@ -12,7 +12,7 @@ pub mod reaper;
 pub mod runs;
 
 use crate::compose::Model;
-use crate::compose::isolate::{Isolated, isolate, project_name};
+use crate::compose::isolate::{Isolated, isolate, project_name, stack_tag};
 use crate::engine::container::Container;
 use crate::engine::{Engine, EngineError};
 use crate::interrupt::Interrupt;
@@ -86,7 +86,7 @@ impl Stack {
     ) -> Result<Stack, StackError> {
         let project = project_name(scenario, run);
         let model = tool.resolve(&project, interrupt).await?;
-        let isolated = isolate(&model.raw, &project, run);
+        let isolated = isolate(&model.raw, &project, run, &stack_tag(run));
         let file = write_model(run, &isolated)?;
         let tool = ComposeTool { files: vec![file], profiles: vec![], ..tool };
         Ok(Stack { project, model, isolated: Some(isolated), tool })

@@ -27,13 +27,27 @@ pub fn project_name(scenario: &str, run: &RunId) -> String {
     format!("stackproof-{scenario}-{run}")
 }
 
-/// Changes `raw`, resolved under the project name `project`, for `run`.
+/// The tag of the images that a run builds for its stack.
 #[must_use]
-pub fn isolate(raw: &Value, project: &str, run: &RunId) -> Isolated {
+pub fn stack_tag(run: &RunId) -> String {
+    run.to_string()
+}
+
+/// The tag of the images that a run builds to compare others with. A stack and its baseline may
+/// name their images alike, and one must not be built over the other.
+#[must_use]
+pub fn baseline_tag(run: &RunId) -> String {
+    format!("{run}-baseline")
+}
+
+/// Changes `raw`, resolved under the project name `project`, for `run`. The images that it builds
+/// get `tag`.
+#[must_use]
+pub fn isolate(raw: &Value, project: &str, run: &RunId, tag: &str) -> Isolated {
     let mut isolated = Isolated {
         raw: raw.clone(),
         changes: Vec::new(),
-        images: built_images(raw, run),
+        images: built_images(raw, tag),
         container_names: BTreeMap::new(),
     };
     isolated.raw["name"] = json!(project);
@@ -155,7 +169,7 @@ fn label(object: &mut Map<String, Value>, run: &RunId) {
 
 /// Each image that some service builds, with its tag for this run. A service that runs an image
 /// which another builds must get the same one.
-fn built_images(raw: &Value, run: &RunId) -> BTreeMap<String, String> {
+fn built_images(raw: &Value, tag: &str) -> BTreeMap<String, String> {
     let Some(services) = raw.get("services").and_then(Value::as_object) else {
         return BTreeMap::new();
     };
@@ -163,7 +177,7 @@ fn built_images(raw: &Value, run: &RunId) -> BTreeMap<String, String> {
         .values()
         .filter(|service| service.get("build").is_some_and(Value::is_object))
         .filter_map(|service| service.get("image")?.as_str())
-        .map(|image| (image.to_owned(), format!("{}:{run}", without_tag(image))))
+        .map(|image| (image.to_owned(), format!("{}:{tag}", without_tag(image))))
         .collect()
 }
 
@@ -213,7 +227,7 @@ mod tests {
     }
 
     fn isolated(raw: &Value) -> Isolated {
-        isolate(raw, "stackproof-x-abcdefghij", &run())
+        isolate(raw, "stackproof-x-abcdefghij", &run(), &stack_tag(&run()))
     }
 
     #[rstest]
@@ -262,6 +276,16 @@ mod tests {
         assert_eq!(services["worker"]["image"], "app:abcdefghij");
         assert_eq!(services["redis"]["image"], "redis:7");
         assert_eq!(services["api"]["build"]["labels"][LABEL], "abcdefghij");
+    }
+
+    #[test]
+    fn a_stack_and_its_baseline_have_images_of_their_own_under_the_same_name() {
+        let raw = json!({"services": {"api": {"image": "app", "build": {"context": "/x"}}}});
+        let image = |tag: &str| {
+            let isolated = isolate(&raw, "p", &run(), tag);
+            isolated.raw["services"]["api"]["image"].clone()
+        };
+        assert_ne!(image(&stack_tag(&run())), image(&baseline_tag(&run())));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Clock, Emit, prepare};
-use crate::compose::isolate::isolate;
+use crate::compose::isolate::{baseline_tag, isolate};
 use crate::engine::Engine;
 use crate::event::Phase;
 use crate::failure::Failure;
@@ -86,7 +86,7 @@ impl Coming<'_> {
         let project = format!("{}-baseline", self.stack.project);
         let tool = ComposeTool { files: vec![file], profiles: vec![], ..tool.clone() };
         let model = tool.resolve(&project, self.interrupt).await?;
-        let isolated = isolate(&model.raw, &project, self.run);
+        let isolated = isolate(&model.raw, &project, self.run, &baseline_tag(self.run));
         let written = write(self.run, &isolated.raw.to_string())?;
         let tool = ComposeTool { files: vec![written], ..tool };
         let line = |line: &str| phase.progress(line);
@@ -138,7 +138,7 @@ pub(super) async fn baseline_image(
     let project = format!("stackproof-baseline-{owner}");
     let tool = ComposeTool { files: vec![file.clone()], profiles: vec![], ..tool.clone() };
     let model = tool.resolve(&project, interrupt).await?;
-    let isolated = isolate(&model.raw, &project, owner);
+    let isolated = isolate(&model.raw, &project, owner, &baseline_tag(owner));
     let image = isolated.raw.pointer(&format!("/services/{service}/image"));
     let named = image.and_then(serde_json::Value::as_str).map(str::to_owned);
     named.ok_or_else(|| Failure::System {
