@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::Finding;
-use super::limits::{as_float, bytes, cores};
+use super::limits::{as_float, bytes, configured, cores};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::check::CapacityTotals;
 use crate::verdict::Verdict;
@@ -145,7 +145,7 @@ fn cpus(sight: &Sight) -> Option<f64> {
 }
 
 fn memory(sight: &Sight) -> Option<f64> {
-    positive(sight.container.host_config.memory)
+    configured(sight.container.host_config.memory)
 }
 
 /// The engine knows no such thing, so what is declared has to do.
@@ -154,9 +154,5 @@ fn reserved_cpus(sight: &Sight) -> Option<f64> {
 }
 
 fn reserved_memory(sight: &Sight) -> Option<f64> {
-    positive(sight.container.host_config.memory_reservation)
-}
-
-fn positive(value: Option<i64>) -> Option<f64> {
-    value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0).map(as_float)
+    configured(sight.container.host_config.memory_reservation)
 }

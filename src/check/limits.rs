@@ -139,6 +139,12 @@ pub fn as_float(value: u64) -> f64 {
     value as f64
 }
 
+/// A limit as the engine keeps it. Null, 0 and -1 are none.
+#[must_use]
+pub fn configured(value: Option<i64>) -> Option<f64> {
+    value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0).map(as_float)
+}
+
 /// Bytes in binary units, as Compose files write them.
 #[must_use]
 pub fn bytes(value: f64) -> String {

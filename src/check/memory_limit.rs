@@ -1,9 +1,9 @@
 //! `memory-limit`: declared, configured and enforced alike (CIS 5.11).
 
-use super::limits::{ThreeWay, as_float, bytes};
+use super::limits::{ThreeWay, as_float, bytes, configured};
 use super::{Finding, each_container};
 use crate::scenario::check::MemoryLimit;
-use crate::world::{Sight, World};
+use crate::world::World;
 
 /// The kernel rounds a limit down to whole pages, which are at most 64 KiB.
 const PAGE: f64 = 65_536.0;
@@ -19,7 +19,7 @@ pub(super) fn judge(check: &MemoryLimit, service: &str, world: &World) -> Findin
             what: "memory",
             stated: check.limit.map(|limit| as_float(limit.0)),
             declared: sight.declared.memory.map(as_float),
-            engine: configured(sight),
+            engine: configured(sight.container.host_config.memory),
             kernel,
             host: world.about.memory.map(as_float),
             tolerance: PAGE,
@@ -28,10 +28,4 @@ pub(super) fn judge(check: &MemoryLimit, service: &str, world: &World) -> Findin
         .judge(name)
         .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.Memory}}}}'"))
     })
-}
-
-/// The engine writes 0 for no limit.
-fn configured(sight: &Sight) -> Option<f64> {
-    let memory = sight.container.host_config.memory?;
-    u64::try_from(memory).ok().filter(|memory| *memory > 0).map(as_float)
 }

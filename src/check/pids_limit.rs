@@ -1,6 +1,6 @@
 //! `pids-limit`: declared, configured and enforced alike (CIS 5.29).
 
-use super::limits::{ThreeWay, as_float, plain};
+use super::limits::{ThreeWay, as_float, configured, plain};
 use super::{Finding, each_container};
 use crate::scenario::check::PidsLimit;
 use crate::world::World;
@@ -15,8 +15,8 @@ pub(super) fn judge(check: &PidsLimit, service: &str, world: &World) -> Finding 
         ThreeWay {
             what: "pids",
             stated: check.limit.map(as_float),
-            declared: limit(sight.declared.pids),
-            engine: limit(sight.container.host_config.pids_limit),
+            declared: configured(sight.declared.pids),
+            engine: configured(sight.container.host_config.pids_limit),
             kernel,
             host: None,
             tolerance: 0.5,
@@ -25,9 +25,4 @@ pub(super) fn judge(check: &PidsLimit, service: &str, world: &World) -> Finding 
         .judge(name)
         .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.PidsLimit}}}}'"))
     })
-}
-
-/// Null, 0 and -1 are no limit.
-fn limit(value: Option<i64>) -> Option<f64> {
-    value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0).map(as_float)
 }

@@ -16,6 +16,7 @@ const NEED_CONTROL: [&str; 5] =
 /// The checks that need to know the engine's host.
 const NEED_HOST: [&str; 4] =
     ["no-docker-access", "docker-access-via", "namespaces", "host-capacity"];
+
 /// Which of our own containers a run needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs {
@@ -45,12 +46,6 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// The containers to remove in the end.
-    #[must_use]
-    pub fn made(&self) -> &[String] {
-        &self.made
-    }
-
     /// Starts and asks the controls that are needed. They need nothing of the stack, so this can
     /// be done while it comes up. `canary` is the value of the label by which the control is
     /// found in a list of containers, a nonce.
