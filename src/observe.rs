@@ -114,8 +114,7 @@ impl Observer<'_> {
             layers: BTreeMap::new(),
             baselines: BTreeMap::new(),
             sources: BTreeMap::new(),
-            ooms: BTreeMap::new(),
-            stops: BTreeMap::new(),
+            acts: BTreeMap::new(),
         };
         Ok((world, lenders, done))
     }

@@ -28,6 +28,7 @@ use crate::stack::runs::{self, Alive};
 use crate::stack::{Stack, leftover};
 
 mod coming;
+mod intrude;
 mod layers;
 mod ledger;
 mod prepare;

@@ -16,7 +16,10 @@ use crate::engine::object::NetworkInfo;
 use crate::image::Image;
 use crate::observe::account::Identity;
 use crate::probe::Reply;
-use crate::probe::answer::Cgroup;
+
+pub mod act;
+
+pub use act::{Act, Oom, Stop};
 
 /// Why something could not be seen, in a sentence.
 pub type Blind = String;
@@ -52,10 +55,9 @@ pub struct World {
     pub baselines: BTreeMap<(String, String), Result<ImageInfo, Blind>>,
     /// The files an image is built from, by service.
     pub sources: BTreeMap<String, Result<Source, Blind>>,
-    /// What was seen while a service ran out of memory, by container.
-    pub ooms: BTreeMap<String, Result<Oom, Blind>>,
-    /// What was seen while a service was stopped, by container.
-    pub stops: BTreeMap<String, Result<Stop, Blind>>,
+    /// What was done to a container and seen meanwhile, by the code of the check and the
+    /// container.
+    pub acts: BTreeMap<(String, String), Result<Act, Blind>>,
 }
 
 /// One container, from every vantage.
@@ -114,51 +116,34 @@ pub struct Source {
     pub files: BTreeMap<String, Option<String>>,
 }
 
-/// What was seen while a service ran out of memory.
-#[derive(Debug, Clone, Serialize)]
-pub struct Oom {
-    /// The cgroup before, as the kernel printed it.
-    pub before: Cgroup,
-    /// The same after.
-    pub after: Cgroup,
-    /// The most that the probe had touched when it died, in bytes.
-    pub touched: u64,
-    /// How the probe ended: 137 when it was killed.
-    pub exit_code: Option<i64>,
-    /// The engine's events meanwhile.
-    pub events: Vec<String>,
-    /// The pids in the container that were gone afterwards, with their names.
-    pub died: Vec<String>,
-    /// Restarts before and after.
-    pub restarts: (i64, i64),
-    /// The engine's version-dependent flag afterwards.
-    pub oom_killed_flag: Option<bool>,
-    /// How long until healthy again, in milliseconds; none if it never was.
-    pub healthy_after_ms: Option<u64>,
-    /// Whether a fresh exec worked afterwards.
-    pub fresh_exec: Result<(), Blind>,
-    /// The limit that was to be passed, in bytes.
-    pub limit: u64,
-}
-
-/// What was seen while a service was stopped.
-#[derive(Debug, Clone, Serialize)]
-pub struct Stop {
-    /// The processes that were stopped.
-    pub stopped: Vec<String>,
-    /// How long until the engine reported it unhealthy, in milliseconds; none if it never did.
-    pub unhealthy_after_ms: Option<u64>,
-    /// How long until it was healthy again after it continued, in milliseconds.
-    pub healthy_after_ms: Option<u64>,
-    /// The health check's last output while stopped.
-    pub said: String,
-}
-
 impl World {
     /// The containers of a service.
     #[must_use]
     pub fn sights(&self, service: &str) -> &[Sight] {
         self.services.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the act of a check showed on a container. `which` picks the kind of act.
+    ///
+    /// # Errors
+    /// Why it showed nothing, or that it was not done.
+    pub fn act<'a, A>(
+        &'a self,
+        code: &str,
+        container: &str,
+        which: impl Fn(&'a Act) -> Option<&'a A>,
+    ) -> Result<&'a A, Blind> {
+        let not_done = || format!("the act of {code} was not done");
+        match self.acts.get(&(code.to_owned(), container.to_owned())) {
+            Some(Ok(act)) => which(act).ok_or_else(not_done),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err(not_done()),
+        }
+    }
+
+    /// Notes what an act showed.
+    pub fn note(&mut self, code: &str, container: &str, act: Result<Act, Blind>) {
+        self.acts.insert((code.to_owned(), container.to_owned()), act);
     }
 }
 

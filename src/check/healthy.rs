@@ -9,7 +9,7 @@ use crate::engine::container::Healthcheck;
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::check::Healthy;
 use crate::verdict::Verdict;
-use crate::world::{Sight, World};
+use crate::world::{Act, Sight, World};
 
 pub(super) fn judge(check: &Healthy, service: &str, world: &World) -> Finding {
     let expected = if check.when_stopped {
@@ -58,13 +58,9 @@ fn judge_one(check: &Healthy, expected: &str, sight: &Sight, world: &World) -> F
         let text = "it passes; whether it can fail was not tried";
         return finding(evidence, Verdict::Held, text.to_owned());
     }
-    let stop = match world.stops.get(&sight.container.id) {
-        Some(Ok(stop)) => stop,
-        Some(Err(why)) => return finding(evidence, Verdict::Inconclusive, why.clone()),
-        None => {
-            let why = "the service was not stopped";
-            return finding(evidence, Verdict::Inconclusive, why.to_owned());
-        }
+    let stop = match world.act("healthy", &sight.container.id, Act::stop) {
+        Ok(stop) => stop,
+        Err(why) => return finding(evidence, Verdict::Inconclusive, why),
     };
     evidence.extend([Observation::now(Vantage::Engine, "while stopped", json!(stop))]);
     let within = check.within.0.as_secs();

@@ -14,7 +14,7 @@ use crate::observation::{Evidence, Observation, Vantage};
 use crate::probe::answer::Cgroup;
 use crate::scenario::check::OomContained;
 use crate::verdict::Verdict;
-use crate::world::{Oom, Sight, World};
+use crate::world::{Act, Oom, Sight, World};
 
 const EXPECTED: &str = "running out of memory kills inside the service, and the service recovers";
 
@@ -40,12 +40,9 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
             .message("the service has no memory limit, so nothing contains it")
             .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.Memory}}}}'"));
     }
-    let oom = match world.ooms.get(&sight.container.id) {
-        Some(Ok(oom)) => oom,
-        Some(Err(why)) => {
-            return Finding::could_not_observe(EXPECTED, why.clone()).reproduce(reproduce);
-        }
-        None => return Finding::could_not_observe(EXPECTED, "memory was not exhausted"),
+    let oom = match world.act("oom-contained", &sight.container.id, Act::oom) {
+        Ok(oom) => oom,
+        Err(why) => return Finding::could_not_observe(EXPECTED, why).reproduce(reproduce),
     };
     let evidence = Evidence::one(Observation::now(
         Vantage::Inside,

@@ -16,9 +16,9 @@ use crate::engine::image::ImageInfo;
 use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::observe::Observer;
 use crate::observe::controls::Controls;
 use crate::observe::kit::Kit;
-use crate::observe::{Observer, act};
 use crate::plan::Plan;
 use crate::record::{DocumentedRecord, ImageRecord};
 use crate::redact::DiscreetListener;
@@ -187,7 +187,13 @@ impl Verification<'_> {
         }
     }
 
-    fn judge_one(&self, world: &World, ledger: &mut Ledger, place: Place, since: Instant) {
+    pub(super) fn judge_one(
+        &self,
+        world: &World,
+        ledger: &mut Ledger,
+        place: Place,
+        since: Instant,
+    ) {
         let planned = &self.plan.claims[place.claim];
         let check = &planned.checks[place.check];
         let finding = check::judge(check.spec, &check.service, world);
@@ -246,123 +252,6 @@ impl Verification<'_> {
             files: self.stack.files().to_vec(),
             run: self.run.clone(),
             names,
-        }
-    }
-
-    /// Acts on one service after another and judges each act.
-    async fn intrude(
-        &self,
-        kit: &Kit,
-        world: &mut World,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
-        let acts: Vec<(Place, CheckSpec, String)> = self
-            .plan
-            .claims
-            .iter()
-            .enumerate()
-            .flat_map(|(claim, planned)| {
-                planned
-                    .checks
-                    .iter()
-                    .enumerate()
-                    .map(move |(index, check)| (Place { claim, check: index }, check))
-            })
-            .filter(|(_, check)| check.not_asked.is_none() && check.spec.is_intrusive())
-            .map(|(place, check)| (place, check.spec.clone(), check.service.clone()))
-            .collect();
-        if acts.is_empty() {
-            return Ok(());
-        }
-        let phase = Clock::start(Phase::Intrusive, self.emit);
-        // What is unwell already is judged for itself and is no act's doing.
-        let before = self.unwell().await?;
-        let mut disturbed: Option<String> = None;
-        for (place, spec, service) in acts {
-            let since = Instant::now();
-            self.emit.hear(Event::CheckStarted {
-                claim: self.plan.claims[place.claim].claim.id.value.clone(),
-                code: spec.code().to_owned(),
-                service: service.clone(),
-            });
-            match &disturbed {
-                None => self.act(kit, world, &spec, &service).await,
-                Some(why) => refuse(world, &spec, &service, why),
-            }
-            if self.interrupt.is_set() {
-                return Err(Failure::Interrupted(crate::interrupt::Interrupted));
-            }
-            if let Some(ledger) = &mut findings.ledger {
-                self.judge_one(world, ledger, place, since);
-            }
-            if disturbed.is_none() {
-                let now = self.unwell().await?;
-                let by_it: Vec<&str> = now.difference(&before).map(String::as_str).collect();
-                disturbed = (!by_it.is_empty()).then(|| {
-                    let (code, names) = (spec.code(), by_it.join(", "));
-                    format!(
-                        "after {code} of {service} the stack is not as before: {names} is not well"
-                    )
-                });
-            }
-        }
-        phase.finish("");
-        Ok(())
-    }
-
-    async fn act(&self, kit: &Kit, world: &mut World, spec: &CheckSpec, service: &str) {
-        let mut ooms = Vec::new();
-        let mut stops = Vec::new();
-        for sight in world.sights(service) {
-            let id = sight.container.id.clone();
-            match spec {
-                CheckSpec::OomContained(check) => {
-                    let within = check.healthy_within.0;
-                    let oom =
-                        act::run_out_of_memory(self.engine, kit, sight, within, self.interrupt);
-                    ooms.push((id, oom.await));
-                }
-                CheckSpec::Healthy(check) if check::worth_stopping(sight) => {
-                    let within = check.within.0;
-                    let stop = act::stop(self.engine, kit, sight, within, self.interrupt);
-                    stops.push((id, stop.await));
-                }
-                _ => {}
-            }
-        }
-        world.ooms.extend(ooms);
-        world.stops.extend(stops);
-    }
-
-    /// The services that are not well: what follows would be seen through that.
-    async fn unwell(&self) -> Result<BTreeSet<String>, Failure> {
-        let services = self.stack.containers(self.engine).await?;
-        let unwell = services
-            .iter()
-            .flat_map(|(name, containers)| containers.iter().map(move |c| (name, c)))
-            .filter(|(_, container)| {
-                let health = container.state.health.as_ref();
-                let status = health.and_then(|health| health.status.as_deref());
-                !container.is_running() || status.is_some_and(|status| status == "unhealthy")
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        Ok(unwell)
-    }
-}
-
-/// Notes that an act was not done.
-fn refuse(world: &mut World, spec: &CheckSpec, service: &str, why: &str) {
-    let ids: Vec<String> =
-        world.sights(service).iter().map(|sight| sight.container.id.clone()).collect();
-    for id in ids {
-        match spec {
-            CheckSpec::OomContained(_) => {
-                world.ooms.insert(id, Err(why.to_owned()));
-            }
-            _ => {
-                world.stops.insert(id, Err(why.to_owned()));
-            }
         }
     }
 }

@@ -164,8 +164,7 @@ impl Lab {
             layers: BTreeMap::new(),
             baselines: BTreeMap::new(),
             sources: BTreeMap::new(),
-            ooms: BTreeMap::new(),
-            stops: BTreeMap::new(),
+            acts: BTreeMap::new(),
         };
         let spec = NoDockerAccess {
             services: Default::default(),

@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use stackproof::probe::{BINARY, Question, ask_arguments};
 use stackproof::verdict::Verdict::{self, Broken, Held, Inconclusive, Skipped};
-use stackproof::world::{Oom, World};
+use stackproof::world::{Act, Oom, World};
 
 use super::world::{WEB, reply, said, seen};
 
@@ -126,7 +126,7 @@ fn what_memory_that_ran_out_left_behind_is_judged(
     let mut world = world(&[], "");
     let mut oom = contained(killed);
     change(&mut oom);
-    world.ooms.insert(WEB.to_owned(), Ok(oom));
+    world.note("oom-contained", WEB, Ok(Act::Oom(Box::new(oom))));
     let finding = said("oom-contained", json!({}), &world);
     assert_eq!(finding.verdict, verdict, "{}", finding.message);
     assert!(finding.message.contains(reason), "{}", finding.message);
@@ -135,6 +135,6 @@ fn what_memory_that_ran_out_left_behind_is_judged(
 #[test]
 fn memory_that_was_not_exhausted_shows_nothing() {
     let finding = said("oom-contained", json!({}), &world(&[], ""));
-    let expected = (Inconclusive, "memory was not exhausted");
+    let expected = (Inconclusive, "the act of oom-contained was not done");
     assert_eq!((finding.verdict, finding.message.as_str()), expected);
 }

@@ -90,8 +90,7 @@ pub(crate) fn unseen(declared: Value) -> World {
         layers: BTreeMap::new(),
         baselines: BTreeMap::new(),
         sources: BTreeMap::new(),
-        ooms: BTreeMap::new(),
-        stops: BTreeMap::new(),
+        acts: BTreeMap::new(),
     }
 }
 
