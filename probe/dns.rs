@@ -20,7 +20,7 @@ pub fn resolve_all<'n>(
         if resolved.contains_key(name) || asked.contains(&name) {
             continue;
         }
-        match name.parse().ok().or_else(|| from_hosts(name)) {
+        match literal(name).or_else(|| from_hosts(name)) {
             Some(address) => {
                 resolved.insert(name, Ok(address));
             }
@@ -38,6 +38,11 @@ pub fn resolve_all<'n>(
         }
     }
     resolved
+}
+
+/// The address that a text is.
+pub fn literal(text: &str) -> Option<IpAddr> {
+    text.parse().ok()
 }
 
 /// The address of one name.

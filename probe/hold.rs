@@ -4,11 +4,14 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use crate::filter;
 use crate::json::{Json, object};
 use crate::kernel;
+
+/// Where our own containers have this program.
+const PROGRAM: &str = "/probe";
 
 const SIGTERM: i32 = 15;
 const SIGPIPE: i32 = 13;
@@ -28,8 +31,11 @@ const LENDING: [u32; 10] = [172, 64, 98, 139, 93, 94, 128, 214, 222, 215];
 /// answer for the probe. Our file cannot be read, so nobody can trace us from the first
 /// instruction on; before we allow it, a filter takes from us, and from whoever traces us, every
 /// call that could change what the link leads to.
-pub fn lend() -> ExitCode {
+///
+/// `first` is asked before: nothing of it is there any more when the lending begins.
+pub fn lend(first: &[&str]) -> ExitCode {
     kernel::exit_on(SIGTERM);
+    ask(first);
     if let Err(error) = filter::allow_only(&LENDING).and_then(|()| kernel::set_dumpable(true)) {
         crate::say(&object([("error", Json::text(error))]));
         return ExitCode::FAILURE;
@@ -47,7 +53,16 @@ fn say_where() {
     ]));
 }
 
-pub fn hold(relay: Option<(&str, u16)>) -> ExitCode {
+/// Lets another process of this program answer, on our standard output. What it cannot answer is
+/// missing there, and whoever reads sees that.
+fn ask(first: &[&str]) {
+    if !first.is_empty() {
+        let _ = Command::new(PROGRAM).arg("ask").args(first).status();
+    }
+}
+
+/// Stays, and relays where that is asked for. `first` is asked before, once the relay is there.
+pub fn hold(relay: Option<(&str, u16)>, first: &[&str]) -> ExitCode {
     kernel::exit_on(SIGTERM);
     kernel::ignore(SIGPIPE);
     let listener = match relay {
@@ -61,14 +76,18 @@ pub fn hold(relay: Option<(&str, u16)>) -> ExitCode {
             }
         },
     };
-    say_where();
     if let (Some((socket, _)), Some(listener)) = (relay, listener) {
-        for connection in listener.incoming().flatten() {
-            let socket = socket.to_owned();
-            // A connection that fails ends alone.
-            std::thread::spawn(move || relay_one(connection, &socket));
-        }
+        let socket = socket.to_owned();
+        std::thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let socket = socket.clone();
+                // A connection that fails ends alone.
+                std::thread::spawn(move || relay_one(connection, &socket));
+            }
+        });
     }
+    ask(first);
+    say_where();
     loop {
         std::thread::park();
     }

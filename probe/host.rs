@@ -10,7 +10,7 @@ use crate::processes::read;
 pub fn host() -> Result<Json, String> {
     Ok(object([
         ("addresses", list(addresses())),
-        ("listening", list(listening())),
+        ("listening", list(listening("/proc/net"))),
         ("unix", list(unix_listeners())),
     ]))
 }
@@ -34,11 +34,23 @@ fn addresses() -> BTreeSet<String> {
     addresses
 }
 
+/// What listens in the network namespaces of processes, `PID,PID,…`. Whoever sees a process may
+/// read the tables of its network namespace: proc(5), `/proc/PID/net`.
+pub fn listeners(pids: &str) -> Json {
+    let told = pids.split(',').map(|pid| {
+        let folder = format!("/proc/{pid}/net");
+        // Without that table the process is gone, or hidden from us.
+        let seen = read(&format!("{folder}/tcp")).map(|_| list(listening(&folder)));
+        (pid.to_owned(), seen.unwrap_or(Json::Null))
+    });
+    Json::Object(told.collect())
+}
+
 /// Listening TCP sockets as `address:port`: proc(5), `net/tcp`, state 0A.
-fn listening() -> BTreeSet<String> {
+fn listening(folder: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for table in ["tcp", "tcp6"] {
-        let text = read(&format!("/proc/net/{table}")).unwrap_or_default();
+        let text = read(&format!("{folder}/{table}")).unwrap_or_default();
         for line in text.lines().skip(1) {
             let fields: Vec<&str> = line.split_whitespace().collect();
             if fields.get(3) != Some(&"0A") {

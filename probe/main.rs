@@ -2,7 +2,8 @@
 //! sees. It observes and never judges, and it uses nothing of the image that it runs in.
 //!
 //! `lend` keeps the program in a pid namespace so that another container can run it; `hold` just
-//! stays; `ask` answers questions, a line of JSON each; `hog` and `pause` act.
+//! stays; `ask` answers questions, a line of JSON each, and may follow the two to be answered
+//! first; `hog` and `pause` act.
 
 mod cgroup;
 mod descriptors;
@@ -42,12 +43,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["lend"] => hold::lend(),
-        ["hold"] => hold::hold(None),
-        ["hold", "--listen", socket, port] => match port.parse() {
-            Ok(port) => hold::hold(Some((socket, port))),
-            Err(_) => ExitCode::from(64),
-        },
+        ["lend"] => hold::lend(&[]),
+        ["lend", "ask", first @ ..] => hold::lend(first),
+        ["hold", "--listen", socket, port] => relay(socket, port, &[]),
+        ["hold", "--listen", socket, port, "ask", first @ ..] => relay(socket, port, first),
+        ["hold"] => hold::hold(None, &[]),
+        ["hold", "ask", first @ ..] => hold::hold(None, first),
         ["ask", nonce, deadline, lender, questions @ ..] => {
             match (deadline.parse(), lender.parse()) {
                 (Ok(deadline), Ok(lender)) => ask(nonce, deadline, lender, questions),
@@ -67,6 +68,13 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => ExitCode::from(64),
+    }
+}
+
+fn relay(socket: &str, port: &str, first: &[&str]) -> ExitCode {
+    match port.parse() {
+        Ok(port) => hold::hold(Some((socket, port)), first),
+        Err(_) => ExitCode::from(64),
     }
 }
 
@@ -137,6 +145,7 @@ fn answer(question: &str, nonce: &str, lender: u32) -> Result<Json, String> {
         "privileges" => privileges::privileges(),
         "write" => Ok(writes::writes(about, nonce)),
         "host" => host::host(),
+        "listeners" => Ok(host::listeners(about)),
         "disk" => disk::disk(),
         _ => Err("this probe does not know the question".to_owned()),
     }

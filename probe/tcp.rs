@@ -1,7 +1,7 @@
 //! Ways over TCP: every target is connected to at once, with one wait for all, and whoever
-//! accepts is asked whether it is an engine.
+//! accepts is asked whether it is an engine. Names are resolved meanwhile, and then connected to.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::dialogue;
@@ -13,9 +13,24 @@ use crate::json::{Json, object};
 
 const MAX_TARGETS: usize = 2048;
 
-struct Target {
-    name: String,
-    address: Result<(SocketAddr, Address), String>,
+struct Target<'w> {
+    /// As it was asked for.
+    name: &'w str,
+    host: &'w str,
+    port: u16,
+    /// None until its name was asked for.
+    address: Option<Result<IpAddr, String>>,
+}
+
+impl Target<'_> {
+    fn socket(&self) -> Option<SocketAddr> {
+        let address = self.address.as_ref()?.as_ref().ok()?;
+        Some(SocketAddr::new(*address, self.port))
+    }
+
+    fn address(&self) -> Option<Address> {
+        self.socket().map(Address::Tcp)
+    }
 }
 
 /// `WAIT_MS:TARGET,TARGET,…`. A target is `host:port`; `gateway:port` is every default gateway,
@@ -27,28 +42,45 @@ pub fn tcp(about: &str) -> Result<Json, String> {
     for word in list.split(',') {
         expand(word, &mut words);
     }
-    let names = dns::resolve_all(words.iter().filter_map(|word| Some(split(word)?.0)));
     let mut targets: Vec<Target> = words
         .iter()
         .filter_map(|word| {
             let (host, port) = split(word)?;
-            let address = names.get(host)?.clone().map(|address| {
-                let address = SocketAddr::new(address, port);
-                (address, Address::Tcp(address))
-            });
-            Some(Target { name: word.clone(), address })
+            Some(Target { name: word, host, port, address: dns::literal(host).map(Ok) })
         })
         .collect();
     let truncated = targets.len() > MAX_TARGETS;
     targets.truncate(MAX_TARGETS);
-    let addresses: Vec<&Address> =
-        targets.iter().filter_map(|target| Some(&target.address.as_ref().ok()?.1)).collect();
-    let mut heard = dialogue::ask(&addresses, wait).into_iter();
-    let answers = targets
+    // A name server that does not know a name may say nothing, and nobody waits for that before
+    // connecting to an address.
+    let (mut named, literal): (Vec<_>, Vec<_>) =
+        targets.into_iter().partition(|target| target.address.is_none());
+    let answers = std::thread::scope(|scope| {
+        let named = scope.spawn(|| {
+            let names = dns::resolve_all(named.iter().map(|target| target.host));
+            for target in &mut named {
+                target.address = names.get(target.host).cloned();
+            }
+            connect(&named, wait)
+        });
+        let mut answers = connect(&literal, wait);
+        answers.extend(named.join().unwrap_or_default());
+        answers
+    });
+    Ok(object([("targets", Json::List(answers)), ("truncated", Json::Bool(truncated))]))
+}
+
+/// Connects to every target that has an address.
+fn connect(targets: &[Target], wait: Duration) -> Vec<Json> {
+    let addresses: Vec<Option<Address>> = targets.iter().map(Target::address).collect();
+    let known: Vec<&Address> = addresses.iter().flatten().collect();
+    let mut heard = dialogue::ask(&known, wait).into_iter();
+    targets
         .iter()
         .map(|target| match &target.address {
-            Err(error) => told(target, error, 0, vec![]),
-            Ok(_) => match heard.next() {
+            None => told(target, "no-such-host", 0, vec![]),
+            Some(Err(error)) => told(target, error, 0, vec![]),
+            Some(Ok(_)) => match heard.next() {
                 Some((heard, further)) => {
                     let ms = heard.connected_after.as_millis() as u64;
                     told(target, class(&heard), ms, further)
@@ -56,8 +88,7 @@ pub fn tcp(about: &str) -> Result<Json, String> {
                 None => told(target, "not tried", 0, vec![]),
             },
         })
-        .collect();
-    Ok(object([("targets", Json::List(answers)), ("truncated", Json::Bool(truncated))]))
+        .collect()
 }
 
 /// Puts what a word stands for into `words`: each is `host:port`.
@@ -95,10 +126,10 @@ fn gateways() -> Vec<Ipv4Addr> {
 }
 
 fn told(target: &Target, class: &str, ms: u64, further: Vec<(String, Json)>) -> Json {
-    let address = target.address.as_ref().ok();
+    let address = target.socket();
     let mut told = vec![
-        ("target".to_owned(), Json::text(&target.name)),
-        ("address".to_owned(), address.map_or(Json::Null, |(at, _)| Json::text(at.to_string()))),
+        ("target".to_owned(), Json::text(target.name)),
+        ("address".to_owned(), address.map_or(Json::Null, |at| Json::text(at.to_string()))),
         ("class".to_owned(), Json::text(class)),
         ("ms".to_owned(), Json::from(ms)),
     ];

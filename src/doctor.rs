@@ -1,7 +1,5 @@
 //! `doctor`: what is here, and what can and cannot be proven with it.
 
-use std::time::Duration;
-
 use crate::engine::{Endpoint, Engine};
 use crate::failure::Failure;
 use crate::observe::kit::Kit;
@@ -9,8 +7,6 @@ use crate::probe::{Question, Reply};
 use crate::run_id::RunId;
 use crate::stack::compose_tool::ComposeTool;
 use crate::stack::leftover;
-
-const WITHIN: Duration = Duration::from_secs(20);
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,9 +112,8 @@ async fn ask_probe(engine: &Engine) -> Result<Vec<Sign>, Failure> {
 
 async fn look(engine: &Engine, run: &RunId) -> Result<Vec<Sign>, String> {
     let kit = Kit::import(engine, run).await.map_err(|error| error.to_string())?;
-    let container = kit.start_control("doctor").await?;
     let questions = [Question::Cgroup, Question::Sockets, Question::Syscalls];
-    let reply: Reply = kit.ask_own(&container, "0:0", &questions, WITHIN).await?;
+    let reply: Reply = kit.start_control("doctor", &questions).await?.1?;
     let mut signs = vec![Sign::fine("probe", "runs from an image with nothing else in it")];
     let cgroup = reply.cgroup()?;
     signs.push(if cgroup.host_has_swap() {

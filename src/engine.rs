@@ -1,7 +1,7 @@
 //! The Docker Engine API. This folder is the only place that knows the client crate; its types
 //! do not leave it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -67,6 +67,12 @@ impl About {
     #[must_use]
     pub fn has_apparmor(&self) -> bool {
         self.security.iter().any(|option| option.starts_with("name=apparmor"))
+    }
+
+    /// Whether the engine gives containers other users than the host's, by `userns-remap`.
+    #[must_use]
+    pub fn remaps_users(&self) -> bool {
+        self.security.iter().any(|option| option.starts_with("name=userns"))
     }
 
     /// Whether the engine's own processes run without root.
@@ -143,13 +149,9 @@ impl Engine {
         &self.about
     }
 
-    /// The path of the engine's socket on the engine's host. For an engine reached over TCP it
-    /// is the usual one, which is all that can be known from here.
+    /// The path of the engine's socket on the engine's host.
     #[must_use]
     pub fn socket_on_host(&self) -> PathBuf {
-        match &self.endpoint {
-            Endpoint::Unix(path) => path.clone(),
-            Endpoint::Tcp(_) => Path::new("/var/run/docker.sock").to_path_buf(),
-        }
+        self.endpoint.socket_on_host()
     }
 }

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all, try_join_all};
+use futures_util::future::{join, join_all, join3, maybe_done, try_join_all};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 pub mod account;
 pub mod act;
@@ -14,7 +16,8 @@ pub mod controls;
 pub mod kit;
 pub mod questions;
 
-use crate::engine::container::Container;
+use crate::engine::container::{Container, HostProcess};
+use crate::engine::object::NetworkInfo;
 use crate::engine::{Endpoint, Engine, EngineError, Kind};
 use crate::plan::Plan;
 use crate::probe::answer::Socket;
@@ -25,7 +28,7 @@ use crate::world::{Blind, Seen, Sight, World};
 use account::Identity;
 use controls::Controls;
 use kit::{Kit, Lender};
-use questions::Surroundings;
+use questions::{Peer, Surroundings};
 
 /// How long the probe may take to answer everything.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -55,8 +58,8 @@ pub struct Observer<'a> {
 
 impl Observer<'_> {
     /// Looks at everything that the plan asks about, the containers at once. The lenders that
-    /// were made are returned too, to be removed. `meanwhile` is done while the probe waits for
-    /// connections that nobody answers, after it has listed the processes.
+    /// were made are returned too, to be removed. `meanwhile` is done once every container's
+    /// processes are listed, while the probe waits for connections that nobody answers.
     ///
     /// # Errors
     /// When the engine does not answer at all.
@@ -71,25 +74,34 @@ impl Observer<'_> {
             .into_iter()
             .flat_map(|(service, list)| list.into_iter().map(move |c| (service.clone(), c)))
             .collect();
-        let looks = all
-            .into_iter()
-            .map(|(service, container)| self.first_look_in_time(service, container, canary));
-        let looks = join(join_all(looks), self.engine.networks(None));
-        let ((mut looked, networks), controls) = if self.plan.asks(&["docker-access-via"]) {
-            // Whoever lists containers must find the canary.
-            let controls = controls.await;
-            (looks.await, controls)
+        let mut controls = pin!(maybe_done(controls));
+        let networks = self.engine.networks(None);
+        let networks = if self.plan.asks(&NEED_WAYS) {
+            // Where the host and the stack listen is where a way may be, and whoever lists
+            // containers must find the canary.
+            join(networks, controls.as_mut()).await.0?
         } else {
-            join(looks, controls).await
+            networks.await?
         };
-        let networks = networks?;
-        let surroundings = self.surroundings(&looked, &networks, &controls);
-        let second = looked.iter_mut().map(|look| {
-            let question = surroundings.question(&own_listening(&look.sight));
-            async move { self.second_look_in_time(look, &question).await }
+        let surroundings = match controls.as_mut().output_mut() {
+            Some(controls) => self.surroundings(&all, &networks, controls).await,
+            None => Err("no check needs it".to_owned()),
+        };
+        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let listed = Semaphore::new(0);
+        let looks = all.into_iter().map(|(service, container)| async {
+            let mut look = self.first_look_in_time(service, container, canary).await;
+            listed.add_permits(1);
+            self.second_look_in_time(&mut look, &surroundings).await;
+            look
         });
-        let second = join_all(second);
-        let (_, done) = join(second, meanwhile).await;
+        let meanwhile = async {
+            // It is never closed.
+            let _all = listed.acquire_many(count).await;
+            meanwhile.await
+        };
+        let (mut looked, done, ()) = join3(join_all(looks), meanwhile, controls.as_mut()).await;
+        let controls = controls.take_output().unwrap_or_else(Controls::none);
         let again = looked.iter_mut().map(|look| self.last_look(look));
         try_join_all(again).await?;
         let mut lenders: Vec<String> = controls.made;
@@ -142,7 +154,15 @@ impl Observer<'_> {
         }
     }
 
-    async fn second_look_in_time(&self, look: &mut Look, tcp: &Question) {
+    async fn second_look_in_time(
+        &self,
+        look: &mut Look,
+        surroundings: &Result<Surroundings, Blind>,
+    ) {
+        let tcp = match surroundings {
+            Ok(surroundings) => Ok(surroundings.question(&look.sight.container.id)),
+            Err(why) => Err(why.clone()),
+        };
         if tokio::time::timeout(LOOK, self.second_look(look, tcp)).await.is_err() {
             look.blind(&too_long(&look.sight.container));
         }
@@ -153,19 +173,18 @@ impl Observer<'_> {
         let declared = self.stack.model.services.get(&service).cloned().unwrap_or_default();
         let mut questions = questions::for_service(self.plan, &service, canary);
         if self.plan.asks(&NEED_WAYS) {
-            // The ports on which one container listens are targets for the others.
+            // Who listens where tells whose a connection is.
             questions.push(Question::Host);
         }
         let namespaces = self.plan.asks(&["namespaces"]);
         let wanted = namespaces || !questions.is_empty();
-        let (top, accounts) = join(self.top(&container, wanted), self.accounts(&container)).await;
         let mut look = Look {
             sight: Sight {
                 service,
                 declared,
                 container,
-                top,
-                accounts,
+                top: Err("it was not asked".to_owned()),
+                accounts: Err("they were not read".to_owned()),
                 inside: vec![],
                 escalation: None,
             },
@@ -178,47 +197,62 @@ impl Observer<'_> {
     }
 
     async fn ask_as_itself(&self, look: &mut Look, questions: &[Question]) {
-        let identity = match identity(&look.sight) {
-            Ok(identity) => identity,
-            Err(why) => {
-                look.see(Identity { uid: 0, gid: 0 }, Err(why));
-                return;
+        let Sight { service, container, .. } = &look.sight;
+        let gaining = self.plan.asks_of(service, &["no-new-privileges"]);
+        // Before it lends and not beside it: the lender is in the service's pid namespace, and
+        // what is executed in it would be taken for a process of the service.
+        let first: &[Question] = if gaining { &[Question::Privileges] } else { &[] };
+        let lend = |identity| self.kit.lend_after(container, identity, first);
+        let top = self.top(container);
+        let (top, accounts, identity, lent) = match numeric_identity(container) {
+            // Nobody's name has to be looked up first.
+            Some(identity) => {
+                let (top, accounts, lent) =
+                    join3(top, self.accounts(container), lend(identity)).await;
+                (top, accounts, Ok(identity), lent)
+            }
+            None => {
+                let (top, accounts) = join(top, self.accounts(container)).await;
+                let identity = identity(container, &accounts);
+                let lent = match &identity {
+                    Ok(identity) => lend(*identity).await,
+                    Err(why) => Err(why.clone()),
+                };
+                (top, accounts, identity, lent)
             }
         };
-        let lender = match self.kit.lend(&look.sight.container, identity).await {
-            Ok(lender) => lender,
+        look.sight.top = top;
+        look.sight.accounts = accounts;
+        let identity = identity.unwrap_or(Identity { uid: 0, gid: 0 });
+        let (lender, tried) = match lent {
+            Ok(lent) => lent,
             Err(why) => {
                 look.see(identity, Err(why));
                 return;
             }
         };
-        let user = identity.to_string();
+        look.sight.escalation = gaining.then_some(tried);
         let reply = self.kit.ask(&lender, None, questions, WITHIN).await;
-        if self.plan.asks_of(&look.sight.service, &["no-new-privileges"]) {
-            // Not at the same time: the lender is in the service's pid namespace, and what is
-            // executed in it would be taken for a process of the service.
-            let tried = self.kit.ask_own(&lender.id, &user, &[Question::Privileges], WITHIN).await;
-            look.sight.escalation = Some(tried);
-        }
         look.lenders.push(lender);
         look.see(identity, reply);
     }
 
-    /// What is asked once every container is known: what can be reached over TCP, and what other
-    /// identities in the container can reach.
-    async fn second_look(&self, look: &mut Look, tcp: &Question) {
+    /// What is asked once the service's own processes are listed: what can be reached over TCP,
+    /// and what other identities in the container can reach.
+    async fn second_look(&self, look: &mut Look, tcp: Result<Question, Blind>) {
         if !self.plan.asks_of(&look.sight.service, &NEED_WAYS) {
             return;
         }
-        let Some(Ok(_)) = look.sight.inside.first().map(|seen| &seen.reply) else { return };
-        if let Some(lender) = look.lenders.first().cloned() {
-            let reply = self.kit.ask(&lender, None, std::slice::from_ref(tcp), WITHIN).await;
-            if let Some(seen) = look.sight.inside.first_mut() {
-                seen.reply = match (std::mem::replace(&mut seen.reply, Err(String::new())), reply) {
-                    (Ok(first), Ok(second)) => Ok(first.joined(second)),
-                    (Err(why), _) | (_, Err(why)) => Err(why),
-                };
-            }
+        let Some(lender) = look.lenders.first().cloned() else { return };
+        let Some(seen) = look.sight.inside.first_mut() else { return };
+        if let Ok(first) = seen.reply.clone() {
+            seen.reply = match tcp {
+                Ok(question) => {
+                    let second = self.kit.ask(&lender, None, &[question], WITHIN).await;
+                    second.map(|second| first.joined(second))
+                }
+                Err(why) => Ok(first.unasked(questions::no_targets(), why)),
+            };
         }
         for identity in other_identities(&look.sight) {
             let asked = match self.kit.lend(&look.sight.container, identity).await {
@@ -265,14 +299,7 @@ impl Observer<'_> {
         Ok(())
     }
 
-    async fn top(
-        &self,
-        container: &Container,
-        wanted: bool,
-    ) -> Result<Vec<crate::engine::container::HostProcess>, Blind> {
-        if !wanted {
-            return Err("no check needs it".to_owned());
-        }
+    async fn top(&self, container: &Container) -> Result<Vec<HostProcess>, Blind> {
         self.engine.top(&container.id).await.map_err(|error| error.to_string())
     }
 
@@ -303,29 +330,39 @@ impl Observer<'_> {
         join_all(asked).await.into_iter().collect()
     }
 
-    fn surroundings(
+    /// Where a way over TCP may be.
+    ///
+    /// # Errors
+    /// When it is unknown where somebody listens: what was not tried is no refusal.
+    async fn surroundings(
         &self,
-        looked: &[Look],
-        networks: &[crate::engine::object::NetworkInfo],
+        all: &[(String, Container)],
+        networks: &[NetworkInfo],
         controls: &Controls,
-    ) -> Surroundings {
+    ) -> Result<Surroundings, Blind> {
         let mut surroundings = Surroundings::default();
         let gateways = networks.iter().flat_map(|network| network.gateways.iter().cloned());
         surroundings.host_addresses.extend(gateways.map(|gateway| without_prefix(&gateway)));
-        if let Ok(host) = controls.host.as_ref().map_err(Clone::clone).and_then(Reply::host) {
-            let own = host.addresses.into_iter().filter(|address| !address.starts_with("127."));
-            surroundings.host_addresses.extend(own);
-            surroundings.host_listening.extend(host.listening);
-        }
-        for look in looked {
-            surroundings.peers.push((names(&look.sight), listening(&look.sight)));
+        let host = controls.host.as_ref().map_err(Clone::clone)?.host()?;
+        let own = host.addresses.into_iter().filter(|address| !address.starts_with("127."));
+        surroundings.host_addresses.extend(own);
+        surroundings.host_listening.extend(host.listening);
+        let running = all.iter().filter_map(|(_, container)| {
+            container.is_running().then(|| container.state.pid.filter(|pid| *pid > 0))?
+        });
+        let mut listeners = controls.listeners(self.kit, running.collect()).await?;
+        for (service, container) in all {
+            let pid = container.state.pid.unwrap_or_default();
+            let listening = listeners.remove(&pid).unwrap_or_default();
+            let names = names(service, container);
+            surroundings.peers.insert(container.id.clone(), Peer { names, listening });
         }
         for planned in self.plan.asked() {
             if let CheckSpec::NoDockerAccess(check) = planned.spec {
                 surroundings.ports.extend(&check.ports);
             }
         }
-        surroundings
+        Ok(surroundings)
     }
 
     /// The group of the engine's socket, where the socket is on this machine.
@@ -389,11 +426,20 @@ fn too_long(container: &Container) -> Blind {
 }
 
 /// The identity that an exec in the container has.
-fn identity(sight: &Sight) -> Result<Identity, Blind> {
-    let user = sight.container.config.user.as_deref().unwrap_or_default();
-    let (passwd, group) = sight.accounts.as_ref().map_err(Clone::clone)?;
+fn identity(
+    container: &Container,
+    accounts: &Result<(String, String), Blind>,
+) -> Result<Identity, Blind> {
+    let user = container.config.user.as_deref().unwrap_or_default();
+    let (passwd, group) = accounts.as_ref().map_err(Clone::clone)?;
     account::resolve(user, passwd, group)
         .ok_or_else(|| format!("the container's user {user:?} is in no passwd file"))
+}
+
+/// The same where the container's configuration has it in numbers, `uid:gid`.
+fn numeric_identity(container: &Container) -> Option<Identity> {
+    let (uid, gid) = container.config.user.as_deref()?.split_once(':')?;
+    Some(Identity { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
 }
 
 /// Further identities to ask as: those of other processes, and root where a socket refused the
@@ -424,39 +470,14 @@ fn other_identities(sight: &Sight) -> BTreeSet<Identity> {
 }
 
 /// The names and addresses by which others of the stack may reach a container.
-fn names(sight: &Sight) -> BTreeSet<String> {
+fn names(service: &str, container: &Container) -> BTreeSet<String> {
     let networks =
-        sight.container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
     let addresses = networks
         .into_iter()
         .flat_map(BTreeMap::values)
         .flat_map(|endpoint| [endpoint.ip_address.clone(), endpoint.global_ipv6_address.clone()]);
-    addresses
-        .flatten()
-        .filter(|address| !address.is_empty())
-        .chain([sight.service.clone()])
-        .collect()
-}
-
-/// The ports on which a container listens, as the kernel says.
-fn listening(sight: &Sight) -> BTreeSet<u16> {
-    let Ok(host) = sight.own().and_then(Reply::host) else { return BTreeSet::new() };
-    host.listening
-        .iter()
-        .filter(|listener| !listener.starts_with("127."))
-        .filter_map(|listener| listener.rsplit_once(':')?.1.parse().ok())
-        .collect()
-}
-
-/// What listens in a container's own network namespace.
-fn own_listening(sight: &Sight) -> BTreeSet<String> {
-    sight
-        .own()
-        .and_then(Reply::host)
-        .map(|host| host.listening)
-        .unwrap_or_default()
-        .into_iter()
-        .collect()
+    addresses.flatten().filter(|address| !address.is_empty()).chain([service.to_owned()]).collect()
 }
 
 /// A gateway may be given with the length of its network's prefix.

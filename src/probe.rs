@@ -1,6 +1,7 @@
 //! The host's side of the probe: the program itself, the questions, and replies that are either
 //! complete or no replies at all.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub enum Question {
     Write(Vec<String>),
     /// The addresses and listeners of the network namespace.
     Host,
+    /// What listens in the network namespaces of these processes.
+    Listeners(Vec<i64>),
     /// The size of the file system below the root.
     Disk,
 }
@@ -87,6 +90,10 @@ impl Question {
             Question::Privileges => "privileges".to_owned(),
             Question::Write(folders) => format!("write={}", folders.join(",")),
             Question::Host => "host".to_owned(),
+            Question::Listeners(pids) => {
+                let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+                format!("listeners={}", pids.join(","))
+            }
             Question::Disk => "disk".to_owned(),
         }
     }
@@ -110,7 +117,16 @@ pub fn ask_arguments(
     arguments
 }
 
-/// The pid that a holding probe printed as its first line.
+/// Whether a line is the last that a probe prints before it stays: where it is, that it stopped
+/// what it was to stop, or that it cannot stay.
+#[must_use]
+pub fn is_settled(line: &str) -> bool {
+    let value: Value = serde_json::from_str(line).unwrap_or_default();
+    let says = |key: &str| value.get(key).is_some();
+    says("hold") || says("paused") || (says("error") && !says("q"))
+}
+
+/// The pid that a holding probe printed as its last line.
 #[must_use]
 pub fn held_pid(line: &str) -> Option<u32> {
     let value: Value = serde_json::from_str(line).ok()?;
@@ -261,6 +277,13 @@ impl Reply {
         Ok(Reply { header, answers })
     }
 
+    /// This reply with a question that could not be asked, and why.
+    #[must_use]
+    pub fn unasked(mut self, question: Question, why: String) -> Reply {
+        self.answers.push((question, Err(why)));
+        self
+    }
+
     /// This reply with the answers of another to further questions.
     #[must_use]
     pub fn joined(mut self, other: Reply) -> Reply {
@@ -387,6 +410,14 @@ impl Reply {
     /// Why there is no answer.
     pub fn host(&self) -> Result<Host, String> {
         self.answer(|question| *question == Question::Host)
+    }
+
+    /// What listens where each process is, `address:port`, by pid; none where that is hidden.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn listeners(&self) -> Result<BTreeMap<i64, Option<BTreeSet<String>>>, String> {
+        self.answer(|question| matches!(question, Question::Listeners(_)))
     }
 
     /// The file system below the root.

@@ -2,18 +2,21 @@
 //! record, and what was made in the engine is removed.
 
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use futures_util::future::{Either, join, ready, select};
+use futures_util::future::{MaybeDone, join, maybe_done};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::compose::Model;
+use crate::compose::isolate::project_name;
 use crate::engine::{Endpoint, Engine};
 use crate::event::{Event, Listener, Phase};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Interrupted};
 use crate::observe::controls::{Controls, Needs};
 use crate::observe::kit::Kit;
 use crate::plan::{Selection, plan};
@@ -22,7 +25,7 @@ use crate::redact::{DiscreetListener, Redactor, redact_record};
 use crate::run_id::{RunId, nonce};
 use crate::scenario::load::Loaded;
 use crate::scenario::validate::unknown_services;
-use crate::stack::compose_tool::ComposeTool;
+use crate::stack::compose_tool::{ComposeError, ComposeTool};
 use crate::stack::reaper::Reaper;
 use crate::stack::runs::{self, Alive};
 use crate::stack::{Stack, leftover};
@@ -32,11 +35,13 @@ mod intrude;
 mod layers;
 mod ledger;
 mod prepare;
+mod resolve;
 mod secrets;
 mod sources;
 mod verify;
 
 use ledger::Ledger;
+use resolve::{beside, resolve, stack_of};
 
 /// What is asked of a run.
 #[derive(Debug)]
@@ -151,17 +156,45 @@ async fn guarded(
     emit: &DiscreetListener<'_>,
     findings: &mut Findings,
 ) -> Result<(Option<Failure>, Vec<String>), Failure> {
-    let engine = interrupt.or(Engine::connect(endpoint.clone())).await??;
-    findings.environment = environment(&engine);
     let system = |doing: &str, cause: std::io::Error| Failure::System {
         doing: doing.to_owned(),
         cause: cause.to_string(),
     };
     let _alive = Alive::declare(run).map_err(|error| system("lock the run", error))?;
-    let reaper = Reaper::start(&request.program, run, &endpoint)
+    let env =
+        match prepare::environment(&request.loaded.scenario, &endpoint, request.mode.owner(run)) {
+            Ok(env) => env,
+            Err(failure) => {
+                // Where there is no engine, that is what has to be said.
+                Engine::connect(endpoint).await?;
+                return Err(failure);
+            }
+        };
+    let tool = tool(&request.loaded, &endpoint, &env, run);
+    let mut resolving = pin!(maybe_done(resolve(request, &tool, run, interrupt)));
+    let reaper = tokio::task::spawn_blocking({
+        let (program, run, endpoint) = (request.program.clone(), run.clone(), endpoint.clone());
+        move || Reaper::start(&program, &run, &endpoint)
+    });
+    // Nothing is made in the engine before the reaper is there.
+    let connecting = join(interrupt.or(Engine::connect(endpoint)), reaper);
+    let (engine, reaper) = beside(connecting, resolving.as_mut()).await;
+    let reaper = reaper
+        .map_err(std::io::Error::other)
+        .and_then(|started| started)
         .map_err(|error| system("start the reaper", error))?;
+    let engine = match engine.map_err(Failure::from).and_then(|engine| Ok(engine?)) {
+        Ok(engine) => engine,
+        Err(failure) => {
+            reaper.done();
+            return Err(failure);
+        }
+    };
+    findings.environment = environment(&engine);
     let mut stack = None;
-    let failure = whole(request, &engine, run, interrupt, emit, findings, &mut stack).await.err();
+    let start = Start { engine: &engine, run, tool: &tool, env: &env };
+    let failure =
+        whole(request, start, resolving, interrupt, emit, findings, &mut stack).await.err();
     if failure.as_ref().is_some_and(|failure| failure.exit_code() == ExitCode::Interrupted) {
         emit.hear(Event::Interrupted);
     }
@@ -171,8 +204,7 @@ async fn guarded(
         runs::keep(run).map_err(|error| system("note that the stack stays up", error))?;
         vec![]
     } else {
-        let own = stack.as_ref().filter(|_| request.mode == Mode::Own);
-        down(own, &engine, run, emit).await
+        down(&engine, run, emit).await
     };
     reaper.done();
     if !keep {
@@ -193,10 +225,12 @@ pub async fn bring_up(
     interrupt: &Interrupt,
     emit: Emit<'_>,
 ) -> Result<(), Failure> {
+    let env = prepare::environment(&loaded.scenario, &endpoint, run)?;
+    let tool = tool(loaded, &endpoint, &env, run);
     let engine = Engine::connect(endpoint).await?;
-    let env = prepare::environment(&loaded.scenario, &engine, run)?;
-    let tool = tool(loaded, &engine, &env, run);
-    let stack = Stack::prepare(tool.clone(), &loaded.scenario.name, run, interrupt).await?;
+    let project = project_name(&loaded.scenario.name, run);
+    let model = tool.resolve(&project, interrupt).await?;
+    let stack = Stack::prepare(tool.clone(), model, project, run)?;
     let coming =
         coming::Coming { loaded, engine: &engine, run, interrupt, emit, stack: &stack, env: &env };
     coming.prepare().await?;
@@ -205,11 +239,16 @@ pub async fn bring_up(
     coming.up().await
 }
 
-fn tool(loaded: &Loaded, engine: &Engine, env: &[(String, String)], run: &RunId) -> ComposeTool {
+fn tool(
+    loaded: &Loaded,
+    endpoint: &Endpoint,
+    env: &[(String, String)],
+    run: &RunId,
+) -> ComposeTool {
     let Loaded { scenario, folder, overlays, .. } = loaded;
     let files = scenario.compose.iter().map(|file| folder.join(&file.value));
     ComposeTool {
-        endpoint: engine.endpoint().clone(),
+        endpoint: endpoint.clone(),
         files: files.chain(overlays.iter().cloned()).collect(),
         profiles: scenario.profiles.clone(),
         env: env.to_vec(),
@@ -218,56 +257,51 @@ fn tool(loaded: &Loaded, engine: &Engine, env: &[(String, String)], run: &RunId)
     }
 }
 
+/// What is there as soon as the engine has answered.
+struct Start<'a> {
+    engine: &'a Engine,
+    run: &'a RunId,
+    tool: &'a ComposeTool,
+    env: &'a [(String, String)],
+}
+
 /// Everything between the connection and the cleaning up.
-async fn whole(
+async fn whole<R>(
     request: &Request,
-    engine: &Engine,
-    run: &RunId,
+    start: Start<'_>,
+    mut resolving: Pin<&mut MaybeDone<R>>,
     interrupt: &Interrupt,
     emit: &DiscreetListener<'_>,
     findings: &mut Findings,
     slot: &mut Option<Stack>,
-) -> Result<(), Failure> {
+) -> Result<(), Failure>
+where
+    R: Future<Output = Result<(String, String, Model), ComposeError>>,
+{
     let Loaded { scenario, .. } = &request.loaded;
-    let env = prepare::environment(scenario, engine, request.mode.owner(run))?;
-    let tool = tool(&request.loaded, engine, &env, run);
+    let Start { engine, run, tool, env } = start;
     let phase = Clock::start(Phase::Resolve, emit);
-    let owner = request.mode.owner(run);
-    let resolved = async {
-        match &request.mode {
-            Mode::Attached(project) => {
-                Stack::attach(tool.clone(), engine, project, interrupt).await
-            }
-            Mode::Own | Mode::Shared(_) => {
-                Stack::prepare(tool.clone(), &scenario.name, owner, interrupt).await
-            }
-        }
-    };
     // Neither the probe nor the controls need the model, so they are made while the tool resolves
-    // it. A tool that is missing or too old fails at resolving, too, but its version says why.
-    let resolved = join(tool.version(), resolved).boxed();
-    let (kit, resolved) =
-        match interrupt.or(select(Kit::import(engine, run).boxed(), resolved)).await? {
-            Either::Left((kit, resolved)) => (kit?, resolved),
-            Either::Right((resolved, kit)) => (kit.await?, ready(resolved).boxed()),
-        };
+    // it.
+    let kit = interrupt.or(beside(Kit::import(engine, run), resolving.as_mut())).await??;
     let canary = nonce()?;
     let needs = Needs::of(scenario, &request.selection);
-    let controls = controls(&kit, needs, &canary, emit).boxed();
+    let mut controls = pin!(maybe_done(controls(&kit, needs, &canary, emit)));
     // A stack of our own is prepared and built first, and that may take minutes in which nobody
     // would go on with what was begun here, until its deadline is over.
-    let ((version, resolved), controls) = if request.mode == Mode::Own {
-        (resolved.await, controls)
+    if request.mode == Mode::Own {
+        interrupt.or(resolving.as_mut()).await?;
     } else {
-        match interrupt.or(select(resolved, controls)).await? {
-            Either::Left(both) => both,
-            Either::Right((controls, resolved)) => (resolved.await, ready(controls).boxed()),
+        interrupt.or(beside(resolving.as_mut(), controls.as_mut())).await?;
+    }
+    let resolved = match resolving.take_output() {
+        Some(Ok((version, project, model))) => {
+            findings.environment.insert("compose".to_owned(), json!(version));
+            stack_of(request, engine, tool, project, model, run).await.map_err(Failure::from)
         }
+        Some(Err(error)) => Err(error.into()),
+        None => Err(Failure::Interrupted(Interrupted)),
     };
-    let resolved = version.map_err(Failure::from).and_then(|version| {
-        findings.environment.insert("compose".to_owned(), json!(version));
-        Ok(resolved?)
-    });
     let stack = slot.insert(phase.end(resolved)?);
     let services = stack.model.service_names();
     let problems = unknown_services(scenario, &services);
@@ -295,11 +329,15 @@ async fn whole(
         stack,
         kit: &kit,
         canary: &canary,
-        tool: &tool,
+        tool,
         plan: &plan,
-        env: &env,
+        env,
     };
-    verification.run(findings, controls).await
+    let controls = async {
+        controls.as_mut().await;
+        controls.take_output().unwrap_or_else(Controls::none)
+    };
+    verification.run(findings, controls.boxed()).await
 }
 
 async fn controls(kit: &Kit, needs: Needs, canary: &str, emit: Emit<'_>) -> Controls {
@@ -310,19 +348,18 @@ async fn controls(kit: &Kit, needs: Needs, canary: &str, emit: Emit<'_>) -> Cont
 }
 
 /// Takes everything of the run down and says what is left.
-async fn down(stack: Option<&Stack>, engine: &Engine, run: &RunId, emit: Emit<'_>) -> Vec<String> {
+///
+/// A stack of our own is taken down as that of a killed run is: by label, without the Compose
+/// tool. The tool stops services one after another and waits for each, to no end: what they hold
+/// is thrown away with them.
+async fn down(engine: &Engine, run: &RunId, emit: Emit<'_>) -> Vec<String> {
     let phase = Clock::start(Phase::Down, emit);
-    if let Some(stack) = stack {
-        // Whatever the tool cannot take down is removed by label below.
-        let sidecars = leftover::remove_sidecars(engine, run);
-        let (taken_down, ()) = join(stack.down(|line| phase.progress(line)), sidecars).await;
-        if let Err(error) = taken_down {
-            emit.hear(Event::Problem(error.to_string()));
-        }
-    }
     let left = leftover::remove_all(engine, run, false)
         .await
         .unwrap_or_else(|error| vec![format!("what is left is unknown: {error}")]);
+    for object in &left {
+        emit.hear(Event::Problem(object.clone()));
+    }
     phase.finish("");
     left
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 pub mod command;
 pub mod compose_tool;
 pub mod leftover;
+pub mod plugin;
 pub mod reaper;
 pub mod runs;
 
 use crate::compose::Model;
-use crate::compose::isolate::{Isolated, isolate, project_name, stack_tag};
+use crate::compose::isolate::{Isolated, isolate, stack_tag};
 use crate::engine::container::Container;
 use crate::engine::{Engine, EngineError};
 use crate::interrupt::Interrupt;
@@ -73,19 +74,17 @@ pub enum StackError {
 }
 
 impl Stack {
-    /// Prepares a stack of our own: the model is resolved, changed to keep the run apart, and
-    /// written to the run's folder. Nothing is made in the engine.
+    /// Prepares a stack of our own: the model, resolved as `project`, is changed to keep the run
+    /// apart and written to the run's folder. Nothing is made in the engine.
     ///
     /// # Errors
-    /// When the Compose files are invalid, or the run's folder cannot be written.
-    pub async fn prepare(
+    /// When the run's folder cannot be written.
+    pub fn prepare(
         tool: ComposeTool,
-        scenario: &str,
+        model: Model,
+        project: String,
         run: &RunId,
-        interrupt: &Interrupt,
     ) -> Result<Stack, StackError> {
-        let project = project_name(scenario, run);
-        let model = tool.resolve(&project, interrupt).await?;
         let isolated = isolate(&model.raw, &project, run, &stack_tag(run));
         let file = write_model(run, &isolated)?;
         let tool = ComposeTool { files: vec![file], profiles: vec![], ..tool };
@@ -95,14 +94,13 @@ impl Stack {
     /// Looks at somebody else's stack: the files say what is declared, the project is what runs.
     ///
     /// # Errors
-    /// When the Compose files are invalid, or no container of the project exists.
+    /// When no container of the project exists.
     pub async fn attach(
         tool: ComposeTool,
+        model: Model,
         engine: &Engine,
         project: &str,
-        interrupt: &Interrupt,
     ) -> Result<Stack, StackError> {
-        let model = tool.resolve(project, interrupt).await?;
         if engine.containers(&[format!("{PROJECT}={project}")]).await?.is_empty() {
             return Err(StackError::NoSuchProject(project.to_owned()));
         }
@@ -147,14 +145,6 @@ impl Stack {
             return Err(error.into());
         }
         Err(StackError::NotHealthy { within, why, not_startable })
-    }
-
-    /// Takes the stack down.
-    ///
-    /// # Errors
-    /// When the tool fails; what is left is then removed by label.
-    pub async fn down(&self, line: impl FnMut(&str)) -> Result<(), StackError> {
-        Ok(self.tool.down(&self.project, line).await?)
     }
 
     /// The containers of the stack by service, in the order of their numbers.

@@ -101,7 +101,7 @@ pub struct Control {
     pub container: String,
     /// What the probe saw as root: the engine's socket and the relay.
     pub root: Result<Reply, Blind>,
-    /// What the probe saw as an ordinary user without restrictions.
+    /// What the probe could do as an ordinary user without restrictions.
     pub user: Result<Reply, Blind>,
 }
 

@@ -109,7 +109,7 @@ fn look(sight: &Sight) -> Result<(Vec<Mount>, Vec<Attempt>), Blind> {
 /// The control has a writable root, and there the same attempt makes a file.
 fn control(world: &World) -> Result<Observation, Blind> {
     let control = world.control.as_ref().map_err(Clone::clone)?;
-    let writes = control.root.as_ref().map_err(Clone::clone)?.writes()?;
+    let writes = control.user.as_ref().map_err(Clone::clone)?.writes()?;
     if writes.writes.iter().any(|attempt| attempt.outcome == "created") {
         Ok(Observation::now(Vantage::Control, "the same attempt on a writable root", json!(writes)))
     } else {

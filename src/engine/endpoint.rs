@@ -21,6 +21,16 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The path of the engine's socket on the engine's host. For an engine reached over TCP it
+    /// is the usual one, which is all that can be known from here.
+    #[must_use]
+    pub fn socket_on_host(&self) -> PathBuf {
+        match self {
+            Endpoint::Unix(path) => path.clone(),
+            Endpoint::Tcp(_) => Path::new("/var/run/docker.sock").to_path_buf(),
+        }
+    }
+
     /// Finds the endpoint as the Docker CLI does: `DOCKER_HOST`, else the current context, else
     /// the default socket.
     ///

@@ -17,6 +17,12 @@ const MEMORY: i64 = 64 << 20;
 /// The processes that a sidecar may have.
 const PIDS: i64 = 32;
 
+/// What is read of a sidecar's output, in bytes.
+const MAX_PRINTED: usize = 1 << 20;
+/// The size at which the engine would begin another file and forget the first: above
+/// [`MAX_PRINTED`] with what JSON adds to it.
+const MAX_LOG: &str = "4m";
+
 /// A container of our own. All capabilities are dropped and the root is read-only unless said
 /// otherwise here; it has no network unless it is given one.
 #[derive(Debug, Clone)]
@@ -48,16 +54,17 @@ pub struct Sidecar {
 }
 
 impl Engine {
-    /// Creates and starts a container of our own and waits until it has printed its first line.
-    /// Returns the id and the line.
+    /// Creates and starts a container of our own and waits until it has printed the line that
+    /// `is_last` accepts. Returns the id and what was printed up to that line, which is its last.
     ///
     /// # Errors
-    /// When the engine refuses, or no line comes within `within`. A container that was created
-    /// carries the labels and is removed with the run.
+    /// When the engine refuses, or the line does not come within `within`. A container that was
+    /// created carries the labels and is removed with the run.
     pub async fn start_sidecar(
         &self,
         sidecar: &Sidecar,
         within: Duration,
+        is_last: impl Fn(&str) -> bool,
     ) -> Result<(String, String), EngineError> {
         let name = sidecar.name.as_str();
         let failed = |error: &bollard::errors::Error| {
@@ -77,8 +84,8 @@ impl Engine {
                 )
                 .await
                 .map_err(|error| failed(&error))?;
-            let line = self.first_line(&created.id, name).await?;
-            Ok((created.id, line))
+            let printed = self.printed_until(&created.id, name, is_last).await?;
+            Ok((created.id, printed))
         };
         tokio::time::timeout(within, started).await.map_err(|_| {
             let cause = format!("it did not start within {} s", within.as_secs());
@@ -86,27 +93,40 @@ impl Engine {
         })?
     }
 
-    async fn first_line(&self, id: &str, name: &str) -> Result<String, EngineError> {
+    async fn printed_until(
+        &self,
+        id: &str,
+        name: &str,
+        is_last: impl Fn(&str) -> bool,
+    ) -> Result<String, EngineError> {
+        const DOING: &str = "read what was printed by";
         let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();
         let mut logs = Box::pin(self.docker.logs(id, Some(options)));
-        let mut line = Vec::new();
+        let mut printed = Vec::new();
         let mut complaint = Vec::new();
+        // Where the line begins that is not yet whole.
+        let mut begun = 0;
         while let Some(chunk) = logs.next().await {
-            match chunk.map_err(|error| EngineError::of("read the first line of", name, &error))? {
+            match chunk.map_err(|error| EngineError::of(DOING, name, &error))? {
                 LogOutput::StdErr { message } => complaint.extend_from_slice(&message),
                 LogOutput::StdOut { message }
                 | LogOutput::StdIn { message }
-                | LogOutput::Console { message } => line.extend_from_slice(&message),
+                | LogOutput::Console { message } => printed.extend_from_slice(&message),
             }
-            if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
-                return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
+            while let Some(length) = printed[begun..].iter().position(|byte| *byte == b'\n') {
+                let end = begun + length;
+                if is_last(&String::from_utf8_lossy(&printed[begun..end])) {
+                    printed.truncate(end);
+                    return Ok(String::from_utf8_lossy(&printed).into_owned());
+                }
+                begun = end + 1;
             }
-            if line.len() + complaint.len() > 1 << 16 {
+            if printed.len() + complaint.len() > MAX_PRINTED {
                 break;
             }
         }
         let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
-        Err(EngineError::other("read the first line of", name, format!("it ended: {complaint}")))
+        Err(EngineError::other(DOING, name, format!("it ended: {complaint}")))
     }
 }
 
@@ -134,10 +154,10 @@ fn body(sidecar: &Sidecar) -> ContainerCreateBody {
             memory: Some(MEMORY),
             memory_swap: Some(MEMORY),
             pids_limit: Some(PIDS),
-            // The first line is read through the log, whatever the daemon's default driver is.
+            // What it prints is read through the log, whatever the daemon's default driver is.
             log_config: Some(HostConfigLogConfig {
                 typ: Some("json-file".to_owned()),
-                config: Some(HashMap::from([("max-size".to_owned(), "64k".to_owned())])),
+                config: Some(HashMap::from([("max-size".to_owned(), MAX_LOG.to_owned())])),
             }),
             ..Default::default()
         }),

@@ -1,10 +1,12 @@
 //! Our own containers that show what a weakness looks like, and what the host has.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures_util::future::join;
 
-use super::WITHIN;
-use super::kit::Kit;
+use super::kit::{CONTROL_USER, Kit};
 use super::questions;
+use super::{NEED_WAYS, WITHIN};
 use crate::plan::Selection;
 use crate::probe::{Question, Reply};
 use crate::scenario::Scenario;
@@ -21,6 +23,7 @@ const NEED_HOST: [&str; 4] =
 #[derive(Debug, Clone, Copy)]
 pub struct Needs {
     control: bool,
+    ways: bool,
     host: bool,
 }
 
@@ -33,7 +36,7 @@ impl Needs {
             let mut checks = asked.flat_map(|claim| &claim.checks);
             checks.any(|check| codes.contains(&check.code()))
         };
-        Needs { control: asks(&NEED_CONTROL), host: asks(&NEED_HOST) }
+        Needs { control: asks(&NEED_CONTROL), ways: asks(&NEED_WAYS), host: asks(&NEED_HOST) }
     }
 }
 
@@ -42,10 +45,22 @@ impl Needs {
 pub struct Controls {
     pub(super) control: Result<Control, Blind>,
     pub(super) host: Result<Reply, Blind>,
+    host_container: Result<String, Blind>,
     pub(super) made: Vec<String>,
 }
 
+/// What listens in network namespaces, `address:port`, by the pid of a process in each.
+pub(super) type Listeners = Result<BTreeMap<i64, BTreeSet<String>>, Blind>;
+
 impl Controls {
+    /// None at all.
+    #[must_use]
+    pub fn none() -> Controls {
+        let why = || "nothing of our own was started".to_owned();
+        let (control, host, host_container) = (Err(why()), Err(why()), Err(why()));
+        Controls { control, host, host_container, made: vec![] }
+    }
+
     /// Starts and asks the controls that are needed. They need nothing of the stack, so this can
     /// be done while it comes up. `canary` is the value of the label by which the control is
     /// found in a list of containers, a nonce.
@@ -54,33 +69,45 @@ impl Controls {
             if !needs.control {
                 return Err("no check needs the control".to_owned());
             }
-            let container = kit.start_control(canary).await?;
-            let (as_root, as_user) = (questions::for_control_root(), questions::for_control_user());
-            let (root, user) = join(
-                kit.ask_own(&container, "0:0", &as_root, WITHIN),
-                kit.ask_own(&container, "1000:1000", &as_user, WITHIN),
-            )
-            .await;
-            Ok(Control { canary: canary.to_owned(), container, root, user })
+            let canary = canary.to_owned();
+            let as_user = questions::for_control_user();
+            if !needs.ways {
+                let (container, user) = kit.start_control_user(&as_user).await?;
+                let root = Err("no check needs to know ways to the engine".to_owned());
+                return Ok(Control { canary, container, root, user });
+            }
+            let as_root = questions::for_control_root();
+            let (container, root) = kit.start_control(&canary, &as_root).await?;
+            let user = kit.ask_own(&container, CONTROL_USER, &as_user, WITHIN).await;
+            Ok(Control { canary, container, root, user })
         };
         let host = async {
             if !needs.host {
                 return Err("no check needs to know the host".to_owned());
             }
-            let container = kit.start_host().await?;
-            let reply =
-                kit.ask_own(&container, "0:0", &[Question::Host, Question::Disk], WITHIN).await;
-            Ok((container, reply))
+            kit.start_host(&[Question::Host, Question::Disk]).await
         };
         let (control, host) = join(control, host).await;
         let mut made: Vec<String> = control.iter().map(|c| c.container.clone()).collect();
-        let host = match host {
-            Ok((container, reply)) => {
-                made.push(container);
-                reply
-            }
-            Err(why) => Err(why),
+        let (host_container, host) = match host {
+            Ok((container, reply)) => (Ok(container), reply),
+            Err(why) => (Err(why.clone()), Err(why)),
         };
-        Controls { control, host, made }
+        made.extend(host_container.iter().cloned());
+        Controls { control, host, host_container, made }
+    }
+
+    /// What listens in the network namespaces of processes of the host, by pid. The host's own
+    /// view needs no look into the containers, and none of them can falsify it.
+    pub(super) async fn listeners(&self, kit: &Kit, pids: Vec<i64>) -> Listeners {
+        let container = self.host_container.as_ref().map_err(Clone::clone)?;
+        let question = [Question::Listeners(pids)];
+        let seen = kit.ask_own(container, "0:0", &question, WITHIN).await?.listeners()?;
+        seen.into_iter()
+            .map(|(pid, seen)| match seen {
+                Some(seen) => Ok((pid, seen)),
+                None => Err(format!("what listens where process {pid} is cannot be seen")),
+            })
+            .collect()
     }
 }

@@ -24,11 +24,17 @@ use crate::world::Blind;
 
 /// How long a container of our own may take to start.
 const START: Duration = Duration::from_secs(30);
+/// How long its answers before it stays may take.
+const FIRST: Duration = Duration::from_secs(20);
 /// What the engine may add to the probe's own deadline: starting an exec takes a tenth of a
 /// second, several times that on a busy machine.
 const MARGIN: Duration = Duration::from_secs(10);
 /// The label of the canary, which whoever lists containers must see.
 pub const CANARY: &str = "dev.stackproof.canary";
+/// An ordinary user of the control.
+pub const CONTROL_USER: &str = "1000:1000";
+/// A folder of the probe's image in which everybody may write, if the root file system allows it.
+pub const WRITABLE_FOLDER: &str = "/writable";
 /// Where the engine's socket is mounted in the control: at a path that nobody would guess.
 const CONTROL_SOCKET: &str = "/control/engine";
 
@@ -79,6 +85,21 @@ impl Kit {
     /// # Errors
     /// When the lender does not start, for example because the container has stopped.
     pub async fn lend(&self, target: &Container, identity: Identity) -> Result<Lender, Blind> {
+        Ok(self.lend_after(target, identity, &[]).await?.0)
+    }
+
+    /// Lends the probe after the lender itself has answered `questions`. It has the security
+    /// options of the container under test, and is gone from its processes by the time it lends
+    /// but for itself.
+    ///
+    /// # Errors
+    /// When the lender does not start, for example because the container has stopped.
+    pub async fn lend_after(
+        &self,
+        target: &Container,
+        identity: Identity,
+        questions: &[Question],
+    ) -> Result<(Lender, Result<Reply, Blind>), Blind> {
         if !target.is_running() {
             return Err(format!("container {} is not running", target.short_name()));
         }
@@ -91,10 +112,10 @@ impl Kit {
             security: lent_security(target),
             ..self.sidecar("lender", &["lend"])
         };
-        let (id, line) = self.start(&sidecar).await?;
+        let (id, line, reply) = self.start_after(sidecar, questions).await?;
         let pid = probe::held_pid(&line)
             .ok_or_else(|| format!("the lender of {} said {line:?}", target.short_name()))?;
-        Ok(Lender { id, target: target.id.clone(), pid, identity })
+        Ok((Lender { id, target: target.id.clone(), pid, identity }, reply))
     }
 
     /// Asks the probe from inside the container under test, as `user` in the engine's spelling
@@ -170,35 +191,72 @@ impl Kit {
     }
 
     /// Starts the positive control: it holds the engine's socket, relays it on a TCP port of its
-    /// own network namespace, and has no restrictions but missing capabilities.
+    /// own network namespace, and has no restrictions but missing capabilities. It answers
+    /// `questions` as root before it stays.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start_control(&self, canary: &str) -> Result<String, Blind> {
+    pub async fn start_control(
+        &self,
+        canary: &str,
+        questions: &[Question],
+    ) -> Result<(String, Result<Reply, Blind>), Blind> {
         let socket = self.engine.socket_on_host();
+        let hold = ["hold", "--listen", CONTROL_SOCKET, "2375"];
         let mut sidecar = Sidecar {
             binds: vec![format!("{}:{CONTROL_SOCKET}", socket.display())],
-            security: vec!["seccomp=unconfined".to_owned()],
-            writable_root: true,
-            ..self.sidecar("control", &["hold", "--listen", CONTROL_SOCKET, "2375"])
+            ..self.control(&hold)
         };
         sidecar.labels.insert(CANARY.to_owned(), canary.to_owned());
-        Ok(self.start(&sidecar).await?.0)
+        let (id, _, reply) = self.start_after(sidecar, questions).await?;
+        Ok((id, reply))
+    }
+
+    /// Starts the positive control for a run in which no way to the engine is looked for: an
+    /// ordinary user without restrictions, and without the socket.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_control_user(
+        &self,
+        questions: &[Question],
+    ) -> Result<(String, Result<Reply, Blind>), Blind> {
+        let mut sidecar = Sidecar { user: CONTROL_USER.to_owned(), ..self.control(&["hold"]) };
+        // To make a network namespace takes as long as all the rest; an engine that remaps users
+        // refuses the host's.
+        if !self.engine.about().remaps_users() {
+            "host".clone_into(&mut sidecar.network);
+        }
+        let (id, _, reply) = self.start_after(sidecar, questions).await?;
+        Ok((id, reply))
+    }
+
+    fn control(&self, arguments: &[&str]) -> Sidecar {
+        Sidecar {
+            security: vec!["seccomp=unconfined".to_owned()],
+            writable_root: true,
+            ..self.sidecar("control", arguments)
+        }
     }
 
     /// Starts a container of our own in the namespaces of the engine's host, without privileges:
-    /// it sees which namespaces, addresses and listeners are the host's.
+    /// it sees which namespaces, addresses and listeners are the host's. It answers `questions`
+    /// before it stays.
     ///
     /// # Errors
     /// When it does not start, for example because the engine remaps users.
-    pub async fn start_host(&self) -> Result<String, Blind> {
+    pub async fn start_host(
+        &self,
+        questions: &[Question],
+    ) -> Result<(String, Result<Reply, Blind>), Blind> {
         let sidecar = Sidecar {
             network: "host".to_owned(),
             pid: "host".to_owned(),
             host_namespaces: true,
             ..self.sidecar("host", &["hold"])
         };
-        Ok(self.start(&sidecar).await?.0)
+        let (id, _, reply) = self.start_after(sidecar, questions).await?;
+        Ok((id, reply))
     }
 
     /// Stops processes of the host by their pids, as the identity that they have there, from a
@@ -236,7 +294,26 @@ impl Kit {
     }
 
     async fn start(&self, sidecar: &Sidecar) -> Result<(String, String), Blind> {
-        self.engine.start_sidecar(sidecar, START).await.map_err(|error| error.to_string())
+        let started = self.engine.start_sidecar(sidecar, START, probe::is_settled);
+        started.await.map_err(|error| error.to_string())
+    }
+
+    /// Starts a container of our own that answers `questions` before it stays. An exec for them
+    /// would cost as much as a third of its start.
+    async fn start_after(
+        &self,
+        mut sidecar: Sidecar,
+        questions: &[Question],
+    ) -> Result<(String, String, Result<Reply, Blind>), Blind> {
+        let nonce = nonce().map_err(|error| error.to_string())?;
+        if !questions.is_empty() {
+            sidecar.argv.extend(probe::ask_arguments(&nonce, FIRST, 0, questions));
+        }
+        let (id, printed) = self.start(&sidecar).await?;
+        let (replied, line) = printed.rsplit_once('\n').unwrap_or(("", &printed));
+        let reply = Reply::parse(replied.as_bytes(), &nonce, questions)
+            .map_err(|fault| format!("no complete reply of the probe: {fault}"));
+        Ok((id, line.to_owned(), reply))
     }
 
     fn sidecar(&self, kind: &str, arguments: &[&str]) -> Sidecar {
@@ -278,8 +355,8 @@ fn why(fault: &probe::ProbeFault, output: &ExecOutput) -> String {
     format!("no complete reply of the probe: {fault}; {code}; {complaint}")
 }
 
-/// The image: the probe, and a copy of it that belongs to root and is setuid, for the attempt to
-/// gain privileges. Both can be executed and not read: a process that executes such a file cannot
+/// The image: the probe, a copy of it that belongs to root and is setuid, for the attempt to
+/// gain privileges, and a folder for the attempt to write. The programs can be executed and not read: a process that executes such a file cannot
 /// be traced by others with its ids from its first instruction on, so they can neither change
 /// what it says nor learn what it is asked (execve(2), prctl(2), `PR_SET_DUMPABLE`). A process
 /// with `CAP_DAC_OVERRIDE` can read every file, so for a service that runs as root with the
@@ -296,5 +373,13 @@ fn archive() -> std::io::Result<Vec<u8>> {
         header.set_entry_type(tar::EntryType::Regular);
         archive.append_data(&mut header, path, probe::BINARY)?;
     }
+    let mut folder = tar::Header::new_ustar();
+    folder.set_size(0);
+    folder.set_mode(0o777);
+    folder.set_uid(0);
+    folder.set_gid(0);
+    folder.set_mtime(0);
+    folder.set_entry_type(tar::EntryType::Directory);
+    archive.append_data(&mut folder, WRITABLE_FOLDER.trim_start_matches('/'), [].as_slice())?;
     archive.into_inner()
 }

@@ -1,8 +1,9 @@
 //! Which questions the checks of a service raise. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::kit::WRITABLE_FOLDER;
 use crate::check;
 use crate::plan::Plan;
 use crate::probe::Question;
@@ -87,20 +88,21 @@ pub fn for_identity() -> Vec<Question> {
     vec![Question::Mounts, Question::Sockets, Question::Descriptors]
 }
 
-/// The questions for the control, as root.
+/// The questions for the control, as root: the ways to the engine.
 #[must_use]
 pub fn for_control_root() -> Vec<Question> {
-    vec![
-        Question::Sockets,
-        Question::Tcp { wait: TCP_WAIT, targets: vec!["127.0.0.1:2375".to_owned()] },
-        Question::Write(vec!["/".to_owned()]),
-    ]
+    let targets = vec!["127.0.0.1:2375".to_owned()];
+    vec![Question::Sockets, Question::Tcp { wait: TCP_WAIT, targets }]
 }
 
 /// The questions for the control, as an ordinary user.
 #[must_use]
 pub fn for_control_user() -> Vec<Question> {
-    vec![Question::Syscalls, Question::Privileges]
+    vec![
+        Question::Syscalls,
+        Question::Privileges,
+        Question::Write(vec![WRITABLE_FOLDER.to_owned()]),
+    ]
 }
 
 /// What is known of the network before a container is asked what it can reach.
@@ -111,19 +113,43 @@ pub struct Surroundings {
     pub host_addresses: BTreeSet<String>,
     /// What listens on the host, `address:port`; `*` is every address.
     pub host_listening: BTreeSet<String>,
-    /// The names and addresses of the stack's containers with the ports on which each listens.
-    pub peers: Vec<(BTreeSet<String>, BTreeSet<u16>)>,
+    /// The stack's containers, by id.
+    pub peers: BTreeMap<String, Peer>,
     /// Further ports that the scenario names.
     pub ports: BTreeSet<u16>,
 }
 
+/// A container of the stack, as others may reach it.
+#[derive(Debug, Default)]
+pub struct Peer {
+    /// Its names and addresses.
+    pub names: BTreeSet<String>,
+    /// What listens in its network namespace, in the form of `host_listening`: with a shared one,
+    /// that is its neighbours' too.
+    pub listening: BTreeSet<String>,
+}
+
+impl Peer {
+    /// The ports on which it may be reached by others.
+    fn ports(&self) -> BTreeSet<u16> {
+        let reachable = self.listening.iter().filter(|listener| !listener.starts_with("127."));
+        reachable.filter_map(|listener| listener.rsplit_once(':')?.1.parse().ok()).collect()
+    }
+}
+
+/// The question about TCP for one of whom nothing is asked.
+#[must_use]
+pub fn no_targets() -> Question {
+    Question::Tcp { wait: TCP_WAIT, targets: vec![] }
+}
+
 impl Surroundings {
-    /// The question about TCP for one container. `own` is what listens in its own network
-    /// namespace, in the form of `host_listening`: with a shared one, that is its neighbours' too.
+    /// The question about TCP for one container of the stack.
     #[must_use]
-    pub fn question(&self, own: &BTreeSet<String>) -> Question {
+    pub fn question(&self, container: &str) -> Question {
         let mut targets: BTreeSet<String> = BTreeSet::new();
-        for listener in own {
+        let own = self.peers.get(container).map(|peer| &peer.listening);
+        for listener in own.into_iter().flatten() {
             match listener.strip_prefix("*:") {
                 Some(port) => targets.insert(format!("127.0.0.1:{port}")),
                 None => targets.insert(listener.clone()),
@@ -145,9 +171,10 @@ impl Surroundings {
                 targets.insert(at(address, *port));
             }
         }
-        for (names, listening) in &self.peers {
-            for name in names {
-                for port in ports.union(listening) {
+        for peer in self.peers.values() {
+            let listening = peer.ports();
+            for name in &peer.names {
+                for port in ports.union(&listening) {
                     targets.insert(at(name, *port));
                 }
             }
@@ -171,6 +198,11 @@ fn at(host: &str, port: u16) -> String {
 mod tests {
     use super::*;
 
+    fn peer(names: &[&str], listening: &[&str]) -> Peer {
+        let set = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        Peer { names: set(names), listening: set(listening) }
+    }
+
     #[test]
     fn every_listener_that_could_be_an_engine_is_a_target() {
         let surroundings = Surroundings {
@@ -178,11 +210,14 @@ mod tests {
             host_listening: ["*:9999", "172.18.0.1:12375", "127.0.0.1:631"]
                 .map(str::to_owned)
                 .into(),
-            peers: vec![(["relay".to_owned(), "fd00::2".to_owned()].into(), [12376].into())],
+            peers: [
+                ("relay".to_owned(), peer(&["relay", "fd00::2"], &["*:12376", "127.0.0.1:77"])),
+                ("own".to_owned(), peer(&[], &["*:5555", "127.0.0.11:40000", "[::1]:6666"])),
+            ]
+            .into(),
             ports: [7777].into(),
         };
-        let own = ["*:5555", "127.0.0.11:40000", "[::1]:6666"].map(str::to_owned).into();
-        let Question::Tcp { targets, .. } = surroundings.question(&own) else { panic!() };
+        let Question::Tcp { targets, .. } = surroundings.question("own") else { panic!() };
         for wanted in [
             "172.17.0.1:2375",
             "172.17.0.1:9999",
@@ -199,6 +234,8 @@ mod tests {
         ] {
             assert!(targets.contains(&wanted.to_owned()), "{wanted} is missing");
         }
-        assert!(!targets.iter().any(|target| target.ends_with(":631")));
+        for port in [":631", ":77"] {
+            assert!(!targets.iter().any(|target| target.ends_with(port)), "{port} is tried");
+        }
     }
 }

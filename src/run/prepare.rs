@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::{Endpoint, Engine};
+use crate::engine::Endpoint;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::run_id::RunId;
@@ -16,7 +16,7 @@ use crate::stack::reaper::RUN_VARIABLE;
 /// The scenario's environment with the engine's facts put in.
 pub(super) fn environment(
     scenario: &Scenario,
-    engine: &Engine,
+    endpoint: &Endpoint,
     run: &RunId,
 ) -> Result<Vec<(String, String)>, Failure> {
     scenario
@@ -24,16 +24,16 @@ pub(super) fn environment(
         .iter()
         .map(|(name, value)| {
             let value = value.replace("${run.id}", run.as_str());
-            Ok((name.clone(), with_engine(&value, engine)?))
+            Ok((name.clone(), with_engine(&value, endpoint)?))
         })
         .collect()
 }
 
-fn with_engine(value: &str, engine: &Engine) -> Result<String, Failure> {
-    let socket = engine.socket_on_host();
+fn with_engine(value: &str, endpoint: &Endpoint) -> Result<String, Failure> {
+    let socket = endpoint.socket_on_host();
     let mut value = value.replace("${engine.socket}", &socket.to_string_lossy());
     if value.contains("${engine.socket_gid}") {
-        let gid = match engine.endpoint() {
+        let gid = match endpoint {
             Endpoint::Unix(path) => {
                 std::fs::metadata(path).map(|meta| meta.gid()).map_err(|error| Failure::System {
                     doing: format!("find the group of the engine's socket {}", path.display()),

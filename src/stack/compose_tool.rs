@@ -1,10 +1,11 @@
-//! The real Compose tool: it resolves, builds, starts and stops. `docker compose`, version 2.
+//! The real Compose tool: it resolves, builds and starts. `docker compose`, version 2.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::command::{CutShort, Ended, Invocation};
+use super::plugin;
 use super::reaper::RUN_VARIABLE;
 use crate::compose::{Model, NotUnderstood};
 use crate::engine::Endpoint;
@@ -144,20 +145,6 @@ impl ComposeTool {
         self.act("bring up", arguments, within + RESOLVE, interrupt, line).await
     }
 
-    /// Stops and removes the stack with its volumes. Containers get one second to stop: what
-    /// they hold is thrown away with them.
-    ///
-    /// # Errors
-    /// When the tool fails.
-    pub async fn down(&self, project: &str, line: impl FnMut(&str)) -> Result<(), ComposeError> {
-        let mut arguments = self.selection(project);
-        arguments.extend(
-            ["down", "--volumes", "--remove-orphans", "--timeout", "1"].map(OsString::from),
-        );
-        // An interrupt must not stop the cleaning up.
-        self.act("take down", arguments, 2 * RESOLVE, &Interrupt::never(), line).await
-    }
-
     async fn act(
         &self,
         doing: &'static str,
@@ -193,7 +180,8 @@ impl ComposeTool {
         interrupt: &Interrupt,
         line: impl FnMut(&str),
     ) -> Result<Ended, ComposeError> {
-        let mut argv: Vec<OsString> = vec!["docker".into(), "compose".into()];
+        let mut argv = plugin::words();
+        let program = argv[0].to_string_lossy().into_owned();
         argv.extend(arguments);
         let mut set = self.env.clone();
         set.push(("DOCKER_HOST".to_owned(), self.endpoint.to_string()));
@@ -212,7 +200,7 @@ impl ComposeTool {
         let ended = invocation
             .run(interrupt, line)
             .await
-            .map_err(|error| ComposeError::Missing(format!("docker: {error}")))?;
+            .map_err(|error| ComposeError::Missing(format!("{program}: {error}")))?;
         if ended.cut_short == Some(CutShort::Interrupted) {
             return Err(ComposeError::Interrupted);
         }

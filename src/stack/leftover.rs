@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::PROJECT;
 use crate::engine::object::Object;
 use crate::engine::{Engine, EngineError};
 use crate::run_id::{LABEL, PAUSER, RunId};
@@ -57,20 +56,6 @@ pub async fn remove_all(
             tokio::time::sleep(PAUSE).await;
         }
     }
-}
-
-/// Removes the containers of a run that the Compose tool does not know, while that takes its own
-/// down. What cannot be removed, and what holds processes stopped, is left to [`remove_all`].
-pub async fn remove_sidecars(engine: &Engine, run: &RunId) {
-    let Ok(containers) = engine.containers(&[format!("{LABEL}={run}")]).await else { return };
-    let sidecars = containers
-        .iter()
-        .filter(|container| {
-            let has = |label: &str| container.labels.contains_key(label);
-            !has(PROJECT) && !has(PAUSER)
-        })
-        .map(|sidecar| tokio::time::timeout(ONE, engine.remove_container(&sidecar.id)));
-    join_all(sidecars).await;
 }
 
 /// Asks every container of the run that holds processes stopped to let them continue.

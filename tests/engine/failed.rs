@@ -128,8 +128,12 @@ fn a_service_that_stops_the_probe_is_inconclusive_in_time() {
 #[test]
 fn a_machine_without_compose_is_69() {
     let small = Small::new(SERVICE, CLAIM);
+    // Whatever this machine has installed, plugins are looked for in a folder without any, too.
+    let configuration = r#"{"cliPluginsExtraDirs": []}"#;
+    std::fs::write(small.folder.path().join("config.json"), configuration).unwrap();
     let mut command = stackproof(&small, &["--json", "r.json"]);
-    let ended = Ended::by(&small, command.env("PATH", "/nonexistent"));
+    command.env("PATH", "/nonexistent").env("DOCKER_CONFIG", small.folder.path());
+    let ended = Ended::by(&small, &mut command);
     assert_eq!(ended.code, Some(69), "{}", ended.stderr);
     assert!(ended.stderr.contains("install Docker's Compose plugin"), "{}", ended.stderr);
 }

@@ -112,15 +112,13 @@ impl Lab {
         identities: &[Identity],
         targets: &[&str],
     ) -> (Verdict, String) {
-        let control = self.kit.start_control("canary").await.unwrap();
         let tcp = |targets: &[&str]| Question::Tcp {
             wait: Duration::from_millis(500),
             targets: targets.iter().map(ToString::to_string).collect(),
         };
         let asked = [Question::Sockets, tcp(&["127.0.0.1:2375"])];
-        let root = self.kit.ask_own(&control, "0:0", &asked, WITHIN).await;
-        let host = self.kit.start_host().await.unwrap();
-        let host = self.kit.ask_own(&host, "0:0", &[Question::Host], WITHIN).await;
+        let (control, root) = self.kit.start_control("canary", &asked).await.unwrap();
+        let (_, host) = self.kit.start_host(&[Question::Host]).await.unwrap();
         let questions = [
             Question::Processes,
             Question::Mounts,

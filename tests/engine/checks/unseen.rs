@@ -112,20 +112,22 @@ fn privileges(filter: &str, euid: u32) -> Value {
     json!({"no_new_privs": 0, "filter": filter, "setuid": gained.to_string()})
 }
 
-fn control_root(socket: bool, tcp: bool, made: &str) -> Reply {
-    let mut answers = ways(socket, tcp);
-    let tried = json!({"writes": [{"folder": "/", "outcome": made, "removed": "ok"}]});
-    answers.push((Question::Write(vec![]), tried));
-    reply(&answers)
+fn control_root(socket: bool, tcp: bool) -> Reply {
+    reply(&ways(socket, tcp))
 }
 
-fn control_user(call: &str, filter: &str, euid: u32) -> Reply {
+fn control_user(call: &str, filter: &str, euid: u32, made: &str) -> Reply {
     let calls: Value = CALLS.iter().map(|name| ((*name).to_owned(), json!(call))).collect();
-    reply(&[(Question::Syscalls, calls), (Question::Privileges, privileges(filter, euid))])
+    let tried = json!({"writes": [{"folder": "/writable", "outcome": made, "removed": "ok"}]});
+    reply(&[
+        (Question::Syscalls, calls),
+        (Question::Privileges, privileges(filter, euid)),
+        (Question::Write(vec![]), tried),
+    ])
 }
 
 fn working_control() -> stackproof::world::Control {
-    control(control_root(true, true, "created"), control_user("ok", "EACCES", 0))
+    control(control_root(true, true), control_user("ok", "EACCES", 0, "created"))
 }
 
 const REFUSALS: [&str; 4] = ["no-docker-access", "no-new-privileges", "seccomp", "read-only-root"];
@@ -152,32 +154,32 @@ fn no_refusal_counts_without_a_control() {
 #[rstest]
 #[case::by_socket(
     "no-docker-access",
-    control(control_root(false, true, "created"), control_user("ok", "EACCES", 0)),
+    control(control_root(false, true), control_user("ok", "EACCES", 0, "created")),
     "the control did not reach the engine by its socket"
 )]
 #[case::by_tcp(
     "no-docker-access",
-    control(control_root(true, false, "created"), control_user("ok", "EACCES", 0)),
+    control(control_root(true, false), control_user("ok", "EACCES", 0, "created")),
     "the control did not reach the engine by TCP"
 )]
 #[case::no_file_made(
     "read-only-root",
-    control(control_root(true, true, "EACCES"), control_user("ok", "EACCES", 0)),
+    control(control_root(true, true), control_user("ok", "EACCES", 0, "EACCES")),
     "the control could not make a file on a writable root either"
 )]
 #[case::calls_refused_without_a_filter(
     "seccomp",
-    control(control_root(true, true, "created"), control_user("EPERM", "EACCES", 0)),
+    control(control_root(true, true), control_user("EPERM", "EACCES", 0, "created")),
     "only 0 calls tell a filter from this kernel"
 )]
 #[case::nothing_gained_by_setuid(
     "no-new-privileges",
-    control(control_root(true, true, "created"), control_user("ok", "EACCES", 1234)),
+    control(control_root(true, true), control_user("ok", "EACCES", 1234, "created")),
     "the control gained nothing either"
 )]
 #[case::filter_installed_all_the_same(
     "no-new-privileges",
-    control(control_root(true, true, "created"), control_user("ok", "ok", 0)),
+    control(control_root(true, true), control_user("ok", "ok", 0, "created")),
     "the control gained nothing either"
 )]
 fn no_refusal_counts_where_the_control_is_refused_too(
@@ -217,7 +219,7 @@ fn a_proxy_counts_only_where_the_control_shows_what_another_way_would_look_like(
     let via = || json!({"via": [0, 0, 0, "proxy"]});
     let finding = said("docker-access-via", via(), &through_a_proxy(working_control()));
     assert_eq!(finding.verdict, Held, "{}", finding.message);
-    let refused = control(control_root(false, true, "created"), control_user("ok", "EACCES", 0));
+    let refused = control(control_root(false, true), control_user("ok", "EACCES", 0, "created"));
     let finding = said("docker-access-via", via(), &through_a_proxy(refused));
     assert_eq!(finding.verdict, Inconclusive, "{}", finding.message);
     let why = "no refusal counts, because the control failed";
