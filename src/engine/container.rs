@@ -8,6 +8,7 @@ use bollard::query_parameters::{
     TopOptionsBuilder,
 };
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,6 +49,9 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// The networks.
     pub network_settings: Option<NetworkSettings>,
+    /// When the engine answered, by the clock of this machine.
+    #[serde(skip)]
+    pub inspected: Option<Timestamp>,
     /// The answer as it came, for evidence.
     #[serde(skip)]
     pub raw: Value,
@@ -327,6 +331,7 @@ impl Engine {
         let raw = serde_json::to_value(answer).map_err(not_understood)?;
         let mut container: Container =
             serde_json::from_value(raw.clone()).map_err(not_understood)?;
+        container.inspected = Some(Timestamp::now());
         container.raw = raw;
         Ok(container)
     }

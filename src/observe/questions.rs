@@ -48,7 +48,10 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::Reservation(_)
             | CheckSpec::OomContained(_) => add(Question::Cgroup),
             CheckSpec::NoEnv(_) => add(Question::Environ),
-            CheckSpec::TmpfsBounded(_) => add(Question::Mounts),
+            CheckSpec::TmpfsBounded(_) => {
+                add(Question::Processes);
+                add(Question::Mounts);
+            }
             CheckSpec::NoDockerAccess(_) => ways(&mut add),
             CheckSpec::DockerAccessVia(spec) => {
                 ways(&mut add);
