@@ -19,6 +19,7 @@ mod engine {
         pub(crate) mod limits;
         pub(crate) mod logs;
         pub(crate) mod oom;
+        pub(crate) mod order;
         pub(crate) mod published;
         pub(crate) mod reservation;
         pub(crate) mod restart;

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::{Engine, EngineError};
 
 mod health;
+mod start;
 
 pub use health::{Health, HealthRun, Healthcheck};
 

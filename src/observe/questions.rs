@@ -70,7 +70,8 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::RestartPolicy(_)
             | CheckSpec::LogRotation(_)
             | CheckSpec::CapacityTotals(_)
-            | CheckSpec::HostCapacity(_) => {}
+            | CheckSpec::HostCapacity(_)
+            | CheckSpec::StartsInAnyOrder(_) => {}
         }
     }
     questions
