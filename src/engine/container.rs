@@ -72,7 +72,7 @@ pub struct State {
     pub pid: Option<i64>,
     /// The exit code of the last end.
     pub exit_code: Option<i64>,
-    /// Version-dependent: see the documentation of the `oom-contained` check.
+    /// Set at different times by different versions: see [`super::versions`].
     #[serde(rename = "OOMKilled")]
     pub oom_killed: Option<bool>,
     /// When it was started last.
