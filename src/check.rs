@@ -36,6 +36,7 @@ mod runs_as;
 mod search;
 mod seccomp;
 mod single_dependency_source;
+mod starts_in_any_order;
 mod swap_limit;
 mod tmpfs_bounded;
 mod way;
@@ -80,6 +81,7 @@ pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {
         CheckSpec::TmpfsBounded(check) => tmpfs_bounded::judge(check, service, world),
         CheckSpec::CapacityTotals(check) => capacity_totals::judge(check, world),
         CheckSpec::HostCapacity(check) => host_capacity::judge(check, world),
+        CheckSpec::StartsInAnyOrder(check) => starts_in_any_order::judge(check, service, world),
     }
 }
 

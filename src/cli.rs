@@ -60,6 +60,10 @@ pub enum Verb {
         /// First wait until no run is alive on this machine: a reaper may still be at work.
         #[arg(long)]
         wait: bool,
+        /// End with 75 where anything was left behind, although it is removed: a test of whether
+        /// runs clean up after themselves.
+        #[arg(long)]
+        expect_nothing: bool,
     },
     /// Print the JSON Schema of the scenario format.
     Schema,

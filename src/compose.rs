@@ -58,6 +58,8 @@ pub struct Service {
     pub environment: BTreeMap<String, String>,
     /// The restart policy in the form of the `restart` key: `no` where none is declared.
     pub restart: String,
+    /// Whether the service has containers: it is not scaled to none.
+    pub is_meant_to_run: bool,
     /// Services and containers whose volumes are mounted too.
     pub volumes_from: Vec<String>,
     /// `host`, `service:…`, `container:…` or nothing.

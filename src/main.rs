@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser};
 use stackproof::cli::{Cli, ColorWhen, RunArgs, Verb};
 use stackproof::diagnostic::render;
 use stackproof::doctor;
-use stackproof::engine::{Endpoint, Engine};
+use stackproof::engine::{Endpoint, Engine, EngineError};
 use stackproof::exit_code::ExitCode;
 use stackproof::failure::Failure;
 use stackproof::interrupt::Interrupt;
@@ -124,7 +124,9 @@ impl Console {
             Verb::Run(arguments) => self.run(arguments).await,
             Verb::List { scenarios } => self.list(&scenarios),
             Verb::Doctor => self.doctor().await,
-            Verb::Sweep { run, wait } => self.sweep(run.as_deref(), wait).await,
+            Verb::Sweep { run, wait, expect_nothing } => {
+                self.sweep(run.as_deref(), wait, expect_nothing).await
+            }
             Verb::Schema => {
                 self.print(&schema::text());
                 ExitCode::Held
@@ -201,7 +203,7 @@ impl Console {
         }
     }
 
-    async fn sweep(&self, run: Option<&str>, wait: bool) -> ExitCode {
+    async fn sweep(&self, run: Option<&str>, wait: bool, expect_nothing: bool) -> ExitCode {
         let only = match run.map(|run| RunId::parse(run).ok_or(run)).transpose() {
             Ok(only) => only,
             Err(run) => {
@@ -211,13 +213,11 @@ impl Console {
         };
         let swept = async {
             let engine = Engine::connect(Endpoint::from_environment()?).await?;
-            if wait {
-                sweep::wait(&engine).await?;
-            }
-            sweep::sweep(&engine, only.as_ref()).await
+            let alive = if wait { sweep::wait(&engine).await? } else { vec![] };
+            Ok::<_, EngineError>((alive, sweep::sweep(&engine, only.as_ref()).await?))
         };
         match swept.await {
-            Ok(swept) => {
+            Ok((alive, swept)) => {
                 for line in &swept.lines {
                     self.print(&format!("{line}\n"));
                 }
@@ -227,7 +227,15 @@ impl Console {
                 for left in &swept.left {
                     self.error(left);
                 }
-                if swept.left.is_empty() { ExitCode::Held } else { ExitCode::LeftBehind }
+                let unexpected: Vec<&String> = alive.iter().chain(&swept.found).collect();
+                if expect_nothing {
+                    unexpected.iter().for_each(|found| self.error(found));
+                }
+                if swept.left.is_empty() && (unexpected.is_empty() || !expect_nothing) {
+                    ExitCode::Held
+                } else {
+                    ExitCode::LeftBehind
+                }
             }
             Err(error) => {
                 self.error(&error.to_string());

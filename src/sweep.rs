@@ -1,6 +1,6 @@
 //! `sweep`: remove what runs that are no longer alive have left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +14,8 @@ use crate::stack::{leftover, runs};
 pub struct Swept {
     /// A line for each run that was looked at.
     pub lines: Vec<String>,
+    /// What dead runs had left behind, removed or not: a line for each run.
+    pub found: Vec<String>,
     /// What could not be removed.
     pub left: Vec<String>,
 }
@@ -23,21 +25,28 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Waits until no run with objects in the engine is alive on this machine, but not for ever.
+/// Waits until no run with objects in the engine is alive on this machine, but not for ever: those
+/// that still are when patience ends are given back, a sentence each.
 ///
 /// # Errors
 /// When the engine does not answer.
-pub async fn wait(engine: &Engine) -> Result<(), EngineError> {
+pub async fn wait(engine: &Engine) -> Result<Vec<String>, EngineError> {
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
+    loop {
         let owners = engine.labelled(LABEL, None).await?;
-        let alive = owners.iter().filter_map(|(_, owner)| RunId::parse(owner));
-        if !alive.into_iter().any(|run| runs::is_alive(&run).unwrap_or(true)) {
-            return Ok(());
+        let runs: BTreeSet<&str> = owners.iter().map(|(_, owner)| owner.as_str()).collect();
+        let alive: Vec<RunId> = runs
+            .into_iter()
+            .filter_map(RunId::parse)
+            .filter(|run| runs::is_alive(run).unwrap_or(true))
+            .collect();
+        if alive.is_empty() || Instant::now() >= deadline {
+            let seconds = PATIENCE.as_secs();
+            let told = |run| format!("run {run} is still alive after {seconds} s");
+            return Ok(alive.iter().map(told).collect());
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(())
 }
 
 /// Sweeps one run, or every run that is neither alive on this machine nor was told to stay up.
@@ -45,13 +54,14 @@ pub async fn wait(engine: &Engine) -> Result<(), EngineError> {
 /// # Errors
 /// When the engine does not answer.
 pub async fn sweep(engine: &Engine, only: Option<&RunId>) -> Result<Swept, EngineError> {
-    let mut objects: BTreeMap<String, usize> = BTreeMap::new();
+    let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let value = only.map(RunId::as_str);
-    for (_, owner) in engine.labelled(LABEL, value).await? {
-        *objects.entry(owner).or_default() += 1;
+    for (object, owner) in engine.labelled(LABEL, value).await? {
+        objects.entry(owner).or_default().push(object.to_string());
     }
     let mut swept = Swept::default();
-    for (owner, count) in objects {
+    for (owner, found) in objects {
+        let count = found.len();
         // Objects that carry our label with a value we never give belong to somebody else.
         let Some(run) = RunId::parse(&owner) else { continue };
         if only.is_none() {
@@ -67,6 +77,7 @@ pub async fn sweep(engine: &Engine, only: Option<&RunId>) -> Result<Swept, Engin
                 continue;
             }
         }
+        swept.found.push(format!("run {run} had left behind: {}", found.join(", ")));
         let left = leftover::remove_all(engine, &run, true).await?;
         runs::forget(&run);
         swept

@@ -19,7 +19,7 @@ use crate::probe::Reply;
 
 pub mod act;
 
-pub use act::{Act, Oom, Stop};
+pub use act::{Act, Late, Oom, Stop};
 
 /// Why something could not be seen, in a sentence.
 pub type Blind = String;

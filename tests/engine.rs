@@ -9,15 +9,22 @@ mod engine {
     pub(crate) mod failed;
     pub(crate) mod checks {
         pub(crate) mod access;
+        pub(crate) mod capacity;
         pub(crate) mod cgroup;
         pub(crate) mod created;
+        pub(crate) mod environment;
         pub(crate) mod hardening;
         pub(crate) mod healthy;
         pub(crate) mod identity;
         pub(crate) mod limits;
+        pub(crate) mod logs;
         pub(crate) mod oom;
+        pub(crate) mod order;
         pub(crate) mod published;
+        pub(crate) mod reservation;
+        pub(crate) mod restart;
         pub(crate) mod stage;
+        pub(crate) mod tmpfs;
         pub(crate) mod unseen;
         pub(crate) mod via;
         pub(crate) mod world;
@@ -26,4 +33,5 @@ mod engine {
     pub(crate) mod killed;
     pub(crate) mod record;
     pub(crate) mod stack;
+    pub(crate) mod swept;
 }

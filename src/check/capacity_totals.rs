@@ -44,6 +44,10 @@ pub(super) fn judge(check: &CapacityTotals, world: &World) -> Finding {
                  '{{.Name}} {{.HostConfig.NanoCpus}} {{.HostConfig.Memory}} {{.HostConfig.MemoryReservation}}'",
             )
     };
+    if !sums.missing.is_empty() {
+        let text = format!("{} has no container, so the sums say nothing", sums.missing.join(", "));
+        return finding(Verdict::Inconclusive, text.clone(), text);
+    }
     if sums.not_running > 0 || sums.table.is_empty() {
         let text = format!(
             "{} containers run and {} do not, so the sums say nothing",
@@ -113,6 +117,8 @@ struct Sums {
     reserved_memory: Option<f64>,
     table: Vec<serde_json::Value>,
     not_running: usize,
+    /// Services that are meant to run and have no container.
+    missing: Vec<String>,
 }
 
 impl Sums {
@@ -136,6 +142,13 @@ impl Sums {
             reserved_memory: sum(reserved_memory),
             table: table.collect(),
             not_running: others.len(),
+            missing: world
+                .model
+                .services
+                .iter()
+                .filter(|(name, service)| service.is_meant_to_run && world.sights(name).is_empty())
+                .map(|(name, _)| name.clone())
+                .collect(),
         }
     }
 }

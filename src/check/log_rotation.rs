@@ -29,7 +29,8 @@ pub(super) fn judge(check: &LogRotation, service: &str, world: &World) -> Findin
 fn judge_one(check: &LogRotation, expected: &str, sight: &Sight) -> Finding {
     let name = sight.container.short_name();
     let log = sight.container.host_config.log_config.clone().unwrap_or_default();
-    let driver = log.driver.clone().unwrap_or_default();
+    let driver = log.driver.clone().filter(|driver| !driver.is_empty());
+    let driver = driver.unwrap_or_else(|| "(none is told)".to_owned());
     let evidence = Evidence::one(Observation::now(
         Vantage::Engine,
         format!("log driver and options of {name}"),
@@ -82,33 +83,42 @@ fn most(driver: &str, options: &BTreeMap<String, String>) -> Kept {
         None => size,
         Some("-1") => None,
         Some(text) => match decimal(text) {
-            Some(bytes) => Some(bytes),
-            None => return Kept::NotUnderstood(format!("max-size={text}")),
+            Some(bytes) if bytes > 0 => Some(bytes),
+            // The driver refuses 0 when the container is started.
+            Some(_) | None => return Kept::NotUnderstood(format!("max-size={text}")),
         },
     };
     let files = match options.get("max-file") {
         None => files,
         Some(text) => match text.parse() {
-            Ok(count) => count,
-            Err(_) => return Kept::NotUnderstood(format!("max-file={text}")),
+            Ok(count) if count > 0 => count,
+            // The driver refuses 0 when the container is started.
+            Ok(_) | Err(_) => return Kept::NotUnderstood(format!("max-file={text}")),
         },
     };
     size.map_or(Kept::Unbounded, |size| Kept::AtMost(size.saturating_mul(files)))
 }
 
-/// A size as the drivers read it: units of 1000 (go-units, `FromHumanSize`).
+/// A size as the drivers read it: a number, which may have a fraction, and units of 1000 however
+/// they are spelled (docker/go-units, `FromHumanSize`).
 fn decimal(text: &str) -> Option<u64> {
-    let text = text.trim().to_ascii_lowercase();
-    let text = text.trim_end_matches('b');
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let factor = match text[at..].trim() {
-        "" => 1,
-        "k" => 1_000,
-        "m" => 1_000_000,
-        "g" => 1_000_000_000,
+    let text = text.to_ascii_lowercase();
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let thousands = match unit.strip_prefix(' ').unwrap_or(unit) {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        "p" | "pb" | "pib" => 5,
         _ => return None,
     };
-    text[..at].parse::<u64>().ok()?.checked_mul(factor)
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let scale = 10_u128.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let factor = 1000_u128.pow(thousands);
+    let part = u128::from(part.parse::<u64>().ok()?) * factor / scale;
+    u64::try_from(u128::from(whole.parse::<u64>().ok()?) * factor + part).ok()
 }
 
 #[cfg(test)]
@@ -122,6 +132,13 @@ mod tests {
     #[case("json-file", &[("max-size", "-1")], Kept::Unbounded)]
     #[case("json-file", &[("max-size", "10m")], Kept::AtMost(10_000_000))]
     #[case("json-file", &[("max-size", "10MB"), ("max-file", "3")], Kept::AtMost(30_000_000))]
+    #[case("json-file", &[("max-size", "1.25 KiB")], Kept::AtMost(1_250))]
+    #[case("json-file", &[("max-size", "20000p")], Kept::NotUnderstood("max-size=20000p".to_owned()))]
+    #[case("json-file", &[("max-size", "1.2.3m")], Kept::NotUnderstood("max-size=1.2.3m".to_owned()))]
+    #[case("json-file", &[("max-size", "0.0m")], Kept::NotUnderstood("max-size=0.0m".to_owned()))]
+    #[case("json-file", &[("max-size", "1m"), ("max-file", "0")], Kept::NotUnderstood("max-file=0".to_owned()))]
+    #[case("json-file", &[("max-size", "1m"), ("max-file", "-1")], Kept::NotUnderstood("max-file=-1".to_owned()))]
+    #[case("json-file", &[("max-size", "")], Kept::NotUnderstood("max-size=".to_owned()))]
     #[case("json-file", &[("max-size", "much")], Kept::NotUnderstood("max-size=much".to_owned()))]
     #[case("local", &[], Kept::AtMost(100_000_000))]
     #[case("local", &[("max-size", "1k"), ("max-file", "2")], Kept::AtMost(2_000))]

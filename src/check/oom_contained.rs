@@ -2,14 +2,15 @@
 //! only, at the limit, and the service lives on or is restarted as declared.
 //!
 //! The truth is the cgroup's own counter of kills. An exit code of 137 has other causes, the
-//! engine's events can be lost, and its `OOMKilled` flag means different things by version:
-//! until 23 it is set when the container ends and stays through the next start; from 24 it is
-//! set at once (moby 57d2d6ef62). All of them are recorded; the flag is not judged.
+//! engine's events can be lost, and its `OOMKilled` flag is set at another time by each version
+//! (see `engine::versions`). All of them are recorded, with what the flag means on this engine;
+//! the flag is not judged.
 
 use serde_json::json;
 
 use super::limits::{as_float, bytes};
 use super::{Finding, each_container};
+use crate::engine::versions::{Subject, expected};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::probe::answer::Cgroup;
 use crate::scenario::check::OomContained;
@@ -48,6 +49,11 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
         Vantage::Inside,
         format!("{name} before, while and after memory ran out"),
         json!(oom),
+    ))
+    .and(Observation::now(
+        Vantage::Engine,
+        "OOMKilled afterwards, and when this engine sets it",
+        json!([oom.oom_killed_flag, flag(world.about.engine.as_deref())]),
     ));
     let finding = |verdict, text: String| {
         Finding::new(verdict, EXPECTED, evidence.clone())
@@ -106,6 +112,12 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
             limit(oom)
         ),
     )
+}
+
+/// When this engine sets the flag `OOMKilled`.
+fn flag(engine: Option<&str>) -> &'static str {
+    expected(Subject::OomKilledFlag, engine)
+        .map_or("the engine does not tell its version", |expected| expected.behaviour)
 }
 
 fn limit(oom: &Oom) -> String {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{Finding, each_container};
+use crate::engine::versions::{ALWAYS, NEVER, Span, Version};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::verdict::Verdict;
 use crate::world::{Blind, Sight, World};
@@ -21,16 +22,14 @@ struct Refused {
     /// than all that the profile names, and the profile itself does so for `clone3`.
     with: &'static [&'static str],
     /// The first engine whose profile refuses it.
-    since: (u32, u32),
+    since: Version,
     /// The first engine whose profile allows it again.
-    until: (u32, u32),
+    until: Version,
     /// The capability with which the profile allows it. Where it is `CAP_SYS_ADMIN`, that is no
     /// excuse: a service with it is told what its filter lets through.
     unless: &'static str,
 }
 
-const ALWAYS: (u32, u32) = (0, 0);
-const NEVER: (u32, u32) = (u32::MAX, 0);
 const EPERM: &[&str] = &["EPERM"];
 const EITHER: &[&str] = &["EPERM", "ENOSYS"];
 
@@ -59,12 +58,12 @@ const TABLE: [Refused; 40] = [
     Refused { unless: "BPF", ..refused("bpf") },
     Refused { unless: "PERFMON", ..refused("perf_event_open") },
     refused("userfaultfd"),
-    Refused { since: (25, 0), ..refused("io_uring_setup") },
-    Refused { since: (25, 0), ..refused("io_uring_enter") },
-    Refused { since: (25, 0), ..refused("io_uring_register") },
+    Refused { since: Version(25, 0), ..refused("io_uring_setup") },
+    Refused { since: Version(25, 0), ..refused("io_uring_enter") },
+    Refused { since: Version(25, 0), ..refused("io_uring_register") },
     Refused { unless: "DAC_READ_SEARCH", ..refused("open_by_handle_at") },
-    Refused { until: (24, 0), ..refused("name_to_handle_at") },
-    Refused { until: (23, 0), unless: "SYS_PTRACE", ..refused("process_vm_readv") },
+    Refused { until: Version(24, 0), ..refused("name_to_handle_at") },
+    Refused { until: Version(23, 0), unless: "SYS_PTRACE", ..refused("process_vm_readv") },
     Refused { with: EITHER, unless: "SYS_PTRACE", ..refused("process_madvise") },
     Refused { with: EITHER, unless: "SYS_PTRACE", ..refused("pidfd_getfd") },
     Refused { unless: "SYS_PTRACE", ..refused("kcmp") },
@@ -74,8 +73,8 @@ const TABLE: [Refused; 40] = [
     Refused { unless: "SYS_NICE", ..refused("set_mempolicy") },
     Refused { unless: "SYS_NICE", ..refused("get_mempolicy") },
     Refused { with: EITHER, unless: "SYS_NICE", ..refused("set_mempolicy_home_node") },
-    Refused { since: (23, 0), ..refused("socket-vsock") },
-    Refused { since: (29, 5), ..refused("socket-alg") },
+    Refused { since: Version(23, 0), ..refused("socket-vsock") },
+    Refused { since: Version(29, 5), ..refused("socket-alg") },
     refused("quotactl"),
     Refused { with: EITHER, ..refused("quotactl_fd") },
     refused("fanotify_init"),
@@ -169,15 +168,12 @@ fn judge_one(sight: &Sight, world: &World) -> Finding {
 /// What this engine's default profile refuses, with these capabilities. An engine that does not
 /// tell its version is held to what all of them refuse.
 fn expected(engine: Option<&str>, capabilities: &[String]) -> Vec<&'static Refused> {
-    let version = engine.and_then(|text| {
-        let mut numbers = text.split('.').map_while(|number| number.parse::<u32>().ok());
-        Some((numbers.next()?, numbers.next().unwrap_or(0)))
-    });
+    let version = engine.and_then(Version::parse);
     TABLE
         .iter()
-        .filter(|row| match version {
-            Some(version) => row.since <= version && version < row.until,
-            None => row.since == ALWAYS && row.until == NEVER,
+        .filter(|row| {
+            let span = Span { since: row.since, until: row.until };
+            version.map_or_else(|| span.has_all(), |version| span.has(version))
         })
         .filter(|row| !capabilities.iter().any(|capability| capability == row.unless))
         .collect()

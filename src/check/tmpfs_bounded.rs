@@ -1,16 +1,19 @@
 //! `tmpfs-bounded`: every file system in memory that the service can write has a size. Without
 //! one it may hold half of the host's memory (tmpfs(5)), and what it holds is not freed when a
-//! process is killed for it.
+//! process is killed for it. A ramfs, which a volume may be, knows no size at all.
 
 use serde_json::json;
 
 use super::limits::{as_float, bytes};
 use super::{Finding, each_container};
 use crate::observation::{Evidence, Observation, Vantage};
-use crate::probe::answer::Mount;
+use crate::probe::answer::{Mount, Processes};
 use crate::scenario::check::TmpfsBounded;
 use crate::verdict::Verdict;
-use crate::world::{Sight, World};
+use crate::world::{Blind, Sight, World};
+
+/// The capability to write whatever the permissions say: capabilities(7), number 1.
+const DAC_OVERRIDE: u64 = 1 << 1;
 
 pub(super) fn judge(check: &TmpfsBounded, service: &str, world: &World) -> Finding {
     let expected = match check.max {
@@ -29,10 +32,26 @@ fn judge_one(check: &TmpfsBounded, expected: &str, sight: &Sight) -> Finding {
         Ok(answer) => answer.mounts,
         Err(why) => return Finding::could_not_observe(expected, why).reproduce(reproduce),
     };
-    let writable: Vec<&Mount> = mounts
-        .iter()
-        .filter(|mount| mount.kind == "tmpfs" && !mount.is_read_only() && !is_mask(mount))
-        .collect();
+    if mounts.is_empty() {
+        let why = "no mount was seen, not even that of the root";
+        return Finding::could_not_observe(expected, why).reproduce(reproduce);
+    }
+    let root = sight.own().and_then(|reply| reply.processes()).and_then(|answer| has_root(&answer));
+    let (mut unknown, mut writable) = (None, Vec::new());
+    for mount in &mounts {
+        let in_memory = ["tmpfs", "ramfs"].contains(&mount.kind.as_str());
+        if !in_memory || mount.is_read_only() || is_mask(mount, &mounts) {
+            continue;
+        }
+        match &root {
+            // Nobody but root can write there.
+            Ok(false) if holds_cgroups(mount, &mounts) => {}
+            Err(why) if holds_cgroups(mount, &mounts) => {
+                unknown = Some(format!("who can write to {} was not seen: {why}", mount.point));
+            }
+            _ => writable.push(mount),
+        }
+    }
     let evidence = Evidence::one(Observation::now(
         Vantage::Inside,
         "writable file systems in memory: point, options",
@@ -41,7 +60,8 @@ fn judge_one(check: &TmpfsBounded, expected: &str, sight: &Sight) -> Finding {
     let mut wrong = Vec::new();
     let mut sizes = Vec::new();
     for mount in &writable {
-        match size(&mount.super_options) {
+        let held = if mount.kind == "ramfs" { None } else { size(&mount.super_options) };
+        match held {
             None => wrong.push(format!("{} has no size", mount.point)),
             Some(held) => {
                 let shown = format!("{} {}", mount.point, bytes(as_float(held)));
@@ -54,6 +74,8 @@ fn judge_one(check: &TmpfsBounded, expected: &str, sight: &Sight) -> Finding {
     }
     let (verdict, text) = if !wrong.is_empty() {
         (Verdict::Broken, wrong.join("; "))
+    } else if let Some(why) = unknown {
+        (Verdict::Inconclusive, why)
     } else if sizes.is_empty() {
         (Verdict::Held, "no file system in memory can be written".to_owned())
     } else {
@@ -65,9 +87,34 @@ fn judge_one(check: &TmpfsBounded, expected: &str, sight: &Sight) -> Finding {
         .reproduce(reproduce)
 }
 
-/// The engine covers parts of /proc with the file system of /dev, which has a size of its own.
-fn is_mask(mount: &Mount) -> bool {
-    mount.point.starts_with("/proc/") || mount.point.starts_with("/sys/")
+/// The engine covers parts of /proc with a device of /dev. That is no further file system: /dev
+/// is judged for itself. Whatever else is mounted there counts.
+fn is_mask(mount: &Mount, mounts: &[Mount]) -> bool {
+    let of_dev = || mounts.iter().any(|dev| dev.point == "/dev" && dev.device == mount.device);
+    ["/proc/", "/sys/"].iter().any(|at| mount.point.starts_with(at)) && of_dev()
+}
+
+/// With version 1 of cgroups, the engine mounts a tmpfs without a size that holds the mounts of
+/// the controllers. It belongs to root, and no option says whether it can be written (runc 1.1
+/// leaves it read-write).
+fn holds_cgroups(mount: &Mount, mounts: &[Mount]) -> bool {
+    let below = format!("{}/", mount.point);
+    mount.point == "/sys/fs/cgroup"
+        && mounts.iter().any(|other| other.kind == "cgroup" && other.point.starts_with(&below))
+}
+
+/// Whether a process of the service can write what belongs to root.
+fn has_root(answer: &Processes) -> Result<bool, Blind> {
+    for process in answer.of_service()? {
+        for status in std::iter::once(&process.status).chain(&process.threads_apart) {
+            let permitted = u64::from_str_radix(&status.cap_prm, 16)
+                .map_err(|_| format!("the capabilities {:?} are not understood", status.cap_prm))?;
+            if status.uid.contains(&0) || permitted & DAC_OVERRIDE != 0 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The size in bytes; the kernel prints it in KiB.

@@ -50,6 +50,7 @@ fn service(model: &Value, value: &Value) -> Service {
             .unwrap_or_default(),
         environment: environment(value),
         restart: restart(value),
+        is_meant_to_run: is_meant_to_run(value),
         volumes_from: texts(value, "volumes_from"),
         network_mode: text(value.get("network_mode")),
     }
@@ -69,6 +70,12 @@ fn restart(service: &Value) -> String {
         },
         _ => "always".to_owned(),
     }
+}
+
+/// As Compose does it, `scale` wins over `deploy.replicas`.
+fn is_meant_to_run(service: &Value) -> bool {
+    let replicas = service.get("scale").or_else(|| service.pointer("/deploy/replicas"));
+    replicas.and_then(integer) != Some(0)
 }
 
 fn build(value: &Value) -> Option<Build> {

@@ -8,12 +8,14 @@ use bollard::query_parameters::{
     TopOptionsBuilder,
 };
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Engine, EngineError};
 
 mod health;
+mod start;
 
 pub use health::{Health, HealthRun, Healthcheck};
 
@@ -48,6 +50,9 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// The networks.
     pub network_settings: Option<NetworkSettings>,
+    /// When the engine answered, by the clock of this machine.
+    #[serde(skip)]
+    pub inspected: Option<Timestamp>,
     /// The answer as it came, for evidence.
     #[serde(skip)]
     pub raw: Value,
@@ -67,7 +72,7 @@ pub struct State {
     pub pid: Option<i64>,
     /// The exit code of the last end.
     pub exit_code: Option<i64>,
-    /// Version-dependent: see the documentation of the `oom-contained` check.
+    /// Set at different times by different versions: see [`super::versions`].
     #[serde(rename = "OOMKilled")]
     pub oom_killed: Option<bool>,
     /// When it was started last.
@@ -327,6 +332,7 @@ impl Engine {
         let raw = serde_json::to_value(answer).map_err(not_understood)?;
         let mut container: Container =
             serde_json::from_value(raw.clone()).map_err(not_understood)?;
+        container.inspected = Some(Timestamp::now());
         container.raw = raw;
         Ok(container)
     }

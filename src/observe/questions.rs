@@ -49,7 +49,10 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::Reservation(_)
             | CheckSpec::OomContained(_) => add(Question::Cgroup),
             CheckSpec::NoEnv(_) => add(Question::Environ),
-            CheckSpec::TmpfsBounded(_) => add(Question::Mounts),
+            CheckSpec::TmpfsBounded(_) => {
+                add(Question::Processes);
+                add(Question::Mounts);
+            }
             CheckSpec::NoDockerAccess(_) => ways(&mut add),
             CheckSpec::DockerAccessVia(spec) => {
                 ways(&mut add);
@@ -68,7 +71,8 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::RestartPolicy(_)
             | CheckSpec::LogRotation(_)
             | CheckSpec::CapacityTotals(_)
-            | CheckSpec::HostCapacity(_) => {}
+            | CheckSpec::HostCapacity(_)
+            | CheckSpec::StartsInAnyOrder(_) => {}
         }
     }
     questions

@@ -10,15 +10,18 @@ use super::{Clock, Findings};
 use crate::check;
 use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
-use crate::observe::act::{oom, stop};
+use crate::observe::act::{late, oom, stop};
 use crate::observe::kit::Kit;
 use crate::scenario::CheckSpec;
+use crate::scenario::check::StartsInAnyOrder;
 use crate::world::{Act, Blind, World};
 
 /// How long the engine may take to say how all containers of the stack are.
 const INSPECT: Duration = Duration::from_secs(30);
 /// How long all that an act asks of the engine may take.
 const ENGINE: Duration = Duration::from_secs(120);
+/// The pause between two looks at the stack.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Verification<'_> {
     /// Acts on one service after another and judges each act.
@@ -28,7 +31,7 @@ impl Verification<'_> {
         world: &mut World,
         findings: &mut Findings,
     ) -> Result<(), Failure> {
-        let acts: Vec<(Place, CheckSpec, String)> = self
+        let mut acts: Vec<(Place, &CheckSpec, String)> = self
             .plan
             .claims
             .iter()
@@ -41,8 +44,11 @@ impl Verification<'_> {
                     .map(move |(index, check)| (Place { claim, check: index }, check))
             })
             .filter(|(_, check)| check.not_asked.is_none() && check.spec.is_intrusive())
-            .map(|(place, check)| (place, check.spec.clone(), check.service.clone()))
+            .map(|(place, check)| (place, check.spec, check.service.clone()))
             .collect();
+        // It starts containers anew, so it comes after what rests on how they were found.
+        acts.sort_by_key(|(_, spec, _)| matches!(spec, CheckSpec::StartsInAnyOrder(_)));
+        let mut done: Option<&CheckSpec> = None;
         if acts.is_empty() {
             return Ok(());
         }
@@ -59,9 +65,17 @@ impl Verification<'_> {
                 code: spec.code().to_owned(),
                 service: service.clone(),
             });
-            match &disturbed {
-                None => self.act(kit, world, &spec, &service).await,
-                Some(why) => refuse(world, &spec, &service, why),
+            match (spec, &disturbed) {
+                // One act is for all services of the check, and it is over.
+                (CheckSpec::StartsInAnyOrder(_), _)
+                    if done.is_some_and(|done| std::ptr::eq(done, spec)) => {}
+                (CheckSpec::StartsInAnyOrder(check), None) if !world.attached => {
+                    done = Some(spec);
+                    self.start_late(world, spec, check).await;
+                    self.wait_until_as(&before, check.within.0).await?;
+                }
+                (_, None) => self.act(kit, world, spec, &service).await,
+                (_, Some(why)) => refuse(world, spec, &service, why),
             }
             if self.interrupt.is_set() {
                 return Err(Failure::Interrupted(crate::interrupt::Interrupted));
@@ -117,6 +131,52 @@ impl Verification<'_> {
         for (container, act) in acts {
             world.note(spec.code(), &container, act);
         }
+    }
+
+    /// Starts every service that a check is asked of before those that it says come late.
+    async fn start_late(&self, world: &mut World, spec: &CheckSpec, check: &StartsInAnyOrder) {
+        let asked = self.plan.asked().filter(|planned| std::ptr::eq(planned.spec, spec));
+        let ids = |service: &str| {
+            world.sights(service).iter().map(|sight| sight.container.id.clone()).collect::<Vec<_>>()
+        };
+        let first: Vec<String> = asked.flat_map(|planned| ids(&planned.service)).collect();
+        let missing = check.delayed.iter().find(|service| ids(service).is_empty());
+        let delayed: Vec<String> = check.delayed.iter().flat_map(|service| ids(service)).collect();
+        let (delay, within) = (check.delay.0, check.within.0);
+        let order = late::Order { first: &first, delayed: &delayed, delay, within };
+        let act = late::start_before(self.engine, &order, self.interrupt);
+        let at_most = delay + 2 * within + ENGINE;
+        let seen = match missing {
+            Some(service) => Err(format!("service {} has no container", service.value)),
+            None => tokio::time::timeout(at_most, act).await.unwrap_or_else(|_| {
+                let seconds = at_most.as_secs();
+                Err(format!("the act was not over after {seconds} s, and was given up"))
+            }),
+        };
+        for id in &first {
+            let one = match &seen {
+                Ok(seen) => seen.get(id).cloned().ok_or_else(|| "it was not watched".to_owned()),
+                Err(why) => Err(why.clone()),
+            };
+            world.note(spec.code(), id, one.map(Act::Late));
+        }
+    }
+
+    /// Waits until no other services are unwell than before, for those that were not stopped
+    /// themselves but miss what was.
+    async fn wait_until_as(
+        &self,
+        before: &BTreeSet<String>,
+        within: Duration,
+    ) -> Result<(), Failure> {
+        let since = Instant::now();
+        while since.elapsed() < within && !self.interrupt.is_set() {
+            if self.unwell().await?.is_ok_and(|now| now.is_subset(before)) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// The services that are not well: what follows would be seen through that.

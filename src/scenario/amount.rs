@@ -75,6 +75,10 @@ impl Seconds {
         Seconds(Duration::from_secs(120))
     }
 
+    pub(crate) fn for_delay() -> Seconds {
+        Seconds(Duration::from_secs(20))
+    }
+
     pub(crate) fn for_recovery() -> Seconds {
         Seconds(Duration::from_secs(60))
     }

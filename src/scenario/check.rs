@@ -11,6 +11,7 @@ mod capacity;
 mod confinement;
 mod image;
 mod limit;
+mod order;
 
 pub use access::{DockerAccessVia, NoDockerAccess};
 pub use capacity::{CapacityTotals, HostCapacity, WhenSmall};
@@ -20,6 +21,7 @@ pub use limit::{
     CpuLimit, LogRotation, MemoryLimit, OomContained, PidsLimit, Reservation, SwapLimit,
     TmpfsBounded,
 };
+pub use order::StartsInAnyOrder;
 
 /// The services that a check is about: names, or `"*"` for every service of the stack.
 pub type Services = Vec<Spanned<String>>;
@@ -87,6 +89,8 @@ pub enum CheckSpec {
     CapacityTotals(CapacityTotals),
     /// The engine's host is as large as the document asks for.
     HostCapacity(HostCapacity),
+    /// The service waits for a dependency that comes late, and does not crash.
+    StartsInAnyOrder(StartsInAnyOrder),
 }
 
 /// Parameters of a check that needs nothing but the services.
@@ -168,6 +172,7 @@ impl CheckSpec {
             CheckSpec::TmpfsBounded(_) => "tmpfs-bounded",
             CheckSpec::CapacityTotals(_) => "capacity-totals",
             CheckSpec::HostCapacity(_) => "host-capacity",
+            CheckSpec::StartsInAnyOrder(_) => "starts-in-any-order",
         }
     }
 
@@ -203,6 +208,7 @@ impl CheckSpec {
             CheckSpec::RestartPolicy(check) => (&check.services, &check.except),
             CheckSpec::LogRotation(check) => (&check.services, &check.except),
             CheckSpec::TmpfsBounded(check) => (&check.services, &check.except),
+            CheckSpec::StartsInAnyOrder(check) => (&check.services, &check.except),
             CheckSpec::CapacityTotals(_) | CheckSpec::HostCapacity(_) => (&NO_SERVICES, &[]),
             CheckSpec::NoNewPrivileges(target)
             | CheckSpec::Seccomp(target)
@@ -215,7 +221,7 @@ impl CheckSpec {
     #[must_use]
     pub fn is_intrusive(&self) -> bool {
         match self {
-            CheckSpec::OomContained(_) => true,
+            CheckSpec::OomContained(_) | CheckSpec::StartsInAnyOrder(_) => true,
             CheckSpec::Healthy(check) => check.when_stopped,
             CheckSpec::RunsAs(_)
             | CheckSpec::NoDockerAccess(_)

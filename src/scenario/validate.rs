@@ -35,11 +35,12 @@ pub fn unknown_services(scenario: &Scenario, known: &BTreeSet<String>) -> Vec<Di
     checks
         .flat_map(|check| {
             let (services, except) = check.services();
-            let via = match &check.value {
-                CheckSpec::DockerAccessVia(access) => Some(&access.via),
-                _ => None,
+            let further = match &check.value {
+                CheckSpec::DockerAccessVia(access) => std::slice::from_ref(&access.via),
+                CheckSpec::StartsInAnyOrder(order) => &order.delayed,
+                _ => &[],
             };
-            services.iter().filter(|service| service.value != "*").chain(except).chain(via)
+            services.iter().filter(|service| service.value != "*").chain(except).chain(further)
         })
         .filter_map(|service| unknown_service(service, known))
         .take(MOST_PROBLEMS + 1)

@@ -13,6 +13,8 @@ pub enum Act {
     Oom(Box<Oom>),
     /// Every process was stopped.
     Stop(Stop),
+    /// What the service depends on came late.
+    Late(Late),
 }
 
 impl Act {
@@ -21,7 +23,7 @@ impl Act {
     pub fn oom(&self) -> Option<&Oom> {
         match self {
             Act::Oom(oom) => Some(oom),
-            Act::Stop(_) => None,
+            Act::Stop(_) | Act::Late(_) => None,
         }
     }
 
@@ -30,7 +32,16 @@ impl Act {
     pub fn stop(&self) -> Option<&Stop> {
         match self {
             Act::Stop(stop) => Some(stop),
-            Act::Oom(_) => None,
+            Act::Oom(_) | Act::Late(_) => None,
+        }
+    }
+
+    /// What was seen while what the service depends on was missing.
+    #[must_use]
+    pub fn late(&self) -> Option<&Late> {
+        match self {
+            Act::Late(late) => Some(late),
+            Act::Oom(_) | Act::Stop(_) => None,
         }
     }
 }
@@ -73,4 +84,23 @@ pub struct Stop {
     pub healthy_after_ms: Option<u64>,
     /// The health check's last output while stopped.
     pub said: String,
+}
+
+/// What was seen of a service that was started before what it depends on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Late {
+    /// How much later that came, in milliseconds.
+    pub delay_ms: u64,
+    /// What the engine said of the service at the end of the delay: `starting`, `unhealthy` and
+    /// so on, or the state of the container where there is no health check.
+    pub without: String,
+    /// How often the service ended from its start on.
+    pub ends: u64,
+    /// The exit code of the last end.
+    pub exit_code: Option<i64>,
+    /// How long until it was healthy once what it depends on was, in milliseconds; none if it
+    /// never was. Running is all that can be waited for where there is no health check.
+    pub healthy_after_ms: Option<u64>,
+    /// Whether there is a health check.
+    pub has_health_check: bool,
 }

@@ -17,9 +17,15 @@ pub(crate) struct Image(pub(crate) String);
 
 impl Image {
     pub(crate) fn import() -> Image {
+        Image::with(&format!("LABEL {LABEL}=1"))
+    }
+
+    /// The same with an instruction of a Dockerfile.
+    pub(crate) fn with(change: &str) -> Image {
         let image = Image(format!("stackproof-test-{}", RunId::fresh().unwrap()));
+        let label = format!("LABEL {LABEL}=1");
         let mut import = Command::new("docker")
-            .args(["import", "--change", &format!("LABEL {LABEL}=1"), "-", &image.0])
+            .args(["import", "--change", &label, "--change", change, "-", &image.0])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

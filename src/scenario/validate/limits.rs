@@ -63,6 +63,20 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
                 wrong("`names` names no variable".to_owned());
             }
         }
+        CheckSpec::StartsInAnyOrder(order) => {
+            if order.delayed.is_empty() {
+                wrong("`delayed` names no service".to_owned());
+            }
+            for late in &order.delayed {
+                let names = |list: &[Spanned<String>], name: &str| {
+                    list.iter().any(|service| service.value == name)
+                };
+                let all = names(&order.services, "*") && !names(&order.except, late);
+                if all || names(&order.services, late) {
+                    wrong(format!("{} cannot come later than itself", late.value));
+                }
+            }
+        }
         CheckSpec::RestartPolicy(check) => {
             if restart::Policy::parse(&check.policy).is_none() {
                 let message = format!("unknown restart policy `{}`", check.policy.value);

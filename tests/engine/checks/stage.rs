@@ -111,15 +111,40 @@ impl Stage {
 
     /// Creates the container of a service and does not start it.
     pub(crate) fn create(&mut self, service: &str, arguments: &[&str]) {
-        self.declared.entry(service.to_owned()).or_default();
         let name = self.container(service);
+        self.make(&["create"], service, &name, arguments, &["/probe", "hold"]);
+    }
+
+    /// Starts the container of a service with a program that need not go on, and does not wait.
+    pub(crate) fn run_program(&mut self, service: &str, arguments: &[&str], program: &[&str]) {
+        let name = self.container(service);
+        self.make(&["run", "--detach"], service, &name, arguments, program);
+    }
+
+    /// Starts one more container of a service.
+    pub(crate) fn scale(&mut self, service: &str, arguments: &[&str]) {
+        let name = format!("{}-{service}-2", self.project());
+        self.make(&["run", "--detach"], service, &name, arguments, &["/probe", "hold"]);
+    }
+
+    fn make(
+        &mut self,
+        verb: &[&str],
+        service: &str,
+        name: &str,
+        arguments: &[&str],
+        program: &[&str],
+    ) {
+        self.declared.entry(service.to_owned()).or_default();
         let labels = self.labels(service).map(|(key, value)| format!("--label={key}={value}"));
-        let mut all = vec!["create", "--name", &name, "--network=none"];
+        let mut all = verb.to_vec();
+        all.extend(["--name", name, "--network=none"]);
         all.extend(labels.iter().map(String::as_str));
         all.extend(arguments);
-        all.extend([self.image.0.as_str(), "/probe", "hold"]);
+        all.push(&self.image.0);
+        all.extend(program);
         docker(&all);
-        self.remove_in_the_end(&["rm", "--force", "--volumes", &name]);
+        self.remove_in_the_end(&["rm", "--force", "--volumes", name]);
     }
 
     /// Has an object removed in the end by a command of the Docker CLI, before those that were
@@ -145,8 +170,8 @@ impl Stage {
         self.declared.insert(service.to_owned(), keys.to_owned());
     }
 
-    /// What a check is to say of a service: `check` is the code, with parameters in braces if
-    /// there are any, and `reason` is a part of the message.
+    /// What a check is to say of a service, or of the stack where that is empty: `check` is the
+    /// code, with parameters in braces if there are any, and `reason` is a part of the message.
     pub(crate) fn expect(&mut self, service: &str, check: &str, verdict: Verdict, reason: &str) {
         let (service, check, reason) = (service.to_owned(), check.to_owned(), reason.to_owned());
         self.facts.push(Fact { service, check, verdict, reason });
@@ -201,11 +226,15 @@ impl Stage {
         for (number, Fact { service, check, .. }) in self.facts.iter().enumerate() {
             let (code, parameters) = check.split_once('{').unwrap_or((check, "}"));
             let code = code.trim().trim_end_matches(':');
-            let comma = if parameters == "}" { "" } else { ", " };
+            let comma = if parameters == "}" || service.is_empty() { "" } else { ", " };
+            let services = match service.as_str() {
+                "" => String::new(),
+                service => format!("services: [{service}]"),
+            };
             let _ = writeln!(
                 scenario,
                 "  - {{id: fact-{number}, text: A fact., severity: high, source: a test, \
-                 checks: [{{{code}: {{services: [{service}]{comma}{parameters}}}]}}"
+                 checks: [{{{code}: {{{services}{comma}{parameters}}}]}}"
             );
         }
         let folder = self.folder.path();

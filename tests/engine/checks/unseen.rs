@@ -25,6 +25,9 @@ use super::world::{control, processes, reply, said, seen, status, unseen};
 #[case("oom-contained")]
 #[case("healthy")]
 #[case("no-raw-socket-mount")]
+#[case("reservation")]
+#[case("log-rotation")]
+#[case("tmpfs-bounded")]
 fn a_service_without_containers_is_inconclusive(#[case] code: &str) {
     let via = json!({"via": [0, 0, 0, "web"]});
     let parameters = if code == "docker-access-via" { via } else { json!({}) };

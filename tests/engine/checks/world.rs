@@ -133,8 +133,18 @@ pub(crate) fn control(root: Reply, user: Reply) -> Control {
 /// What a check says of `web`; `parameters` are those beside its services.
 pub(crate) fn said(code: &str, parameters: Value, world: &World) -> Finding {
     let mut parameters = parameters;
-    // A value with its position is written as source, start, end and value.
-    parameters["services"] = json!([[0, 0, 0, "web"]]);
+    parameters["services"] = json!([placed("web")]);
     let spec: CheckSpec = serde_json::from_value(json!({code: parameters})).unwrap();
     judge(&spec, "web", world)
+}
+
+/// What a check says of the stack as a whole.
+pub(crate) fn said_of_stack(code: &str, parameters: Value, world: &World) -> Finding {
+    let spec: CheckSpec = serde_json::from_value(json!({code: parameters})).unwrap();
+    judge(&spec, "", world)
+}
+
+/// A text with its position: source, start, end and value.
+pub(crate) fn placed(text: &str) -> Value {
+    json!([0, 0, 0, text])
 }
