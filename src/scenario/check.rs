@@ -7,6 +7,7 @@ use super::amount::Seconds;
 use crate::yaml::Spanned;
 
 mod access;
+mod act;
 mod capacity;
 mod confinement;
 mod image;
@@ -14,6 +15,7 @@ mod limit;
 mod watch;
 
 pub use access::{DockerAccessVia, NoDockerAccess};
+pub use act::{CpuLimitEnforced, PidsLimitEnforced};
 pub use capacity::{CapacityTotals, HostCapacity, WhenSmall};
 pub use confinement::{Apparmor, Capabilities, Namespaces, NoEnv, ReadOnlyRoot, RunsAs};
 pub use image::{Baseline, ImageSize, NoBuildTools, NoSecretsInImage, SingleDependencySource};
@@ -61,6 +63,10 @@ pub enum CheckSpec {
     SwapLimit(SwapLimit),
     /// Running out of memory kills inside the service only, and the service recovers.
     OomContained(OomContained),
+    /// A service that computes without end is kept at its CPU limit.
+    CpuLimitEnforced(CpuLimitEnforced),
+    /// A service that forks without end is refused at its limit, and its neighbours still fork.
+    PidsLimitEnforced(PidsLimitEnforced),
     /// The image is as small as claimed.
     ImageSize(ImageSize),
     /// No layer of the image holds build tools.
@@ -156,6 +162,8 @@ impl CheckSpec {
             CheckSpec::PidsLimit(_) => "pids-limit",
             CheckSpec::SwapLimit(_) => "swap-limit",
             CheckSpec::OomContained(_) => "oom-contained",
+            CheckSpec::CpuLimitEnforced(_) => "cpu-limit-enforced",
+            CheckSpec::PidsLimitEnforced(_) => "pids-limit-enforced",
             CheckSpec::ImageSize(_) => "image-size",
             CheckSpec::NoBuildTools(_) => "no-build-tools",
             CheckSpec::NoSecretsInImage(_) => "no-secrets-in-image",
@@ -195,6 +203,8 @@ impl CheckSpec {
             CheckSpec::PidsLimit(check) => (&check.services, &check.except),
             CheckSpec::SwapLimit(check) => (&check.services, &check.except),
             CheckSpec::OomContained(check) => (&check.services, &check.except),
+            CheckSpec::CpuLimitEnforced(check) => (&check.services, &check.except),
+            CheckSpec::PidsLimitEnforced(check) => (&check.services, &check.except),
             CheckSpec::ImageSize(check) => (&check.services, &check.except),
             CheckSpec::NoBuildTools(check) => (&check.services, &check.except),
             CheckSpec::NoSecretsInImage(check) => (&check.services, &check.except),
@@ -217,7 +227,9 @@ impl CheckSpec {
     #[must_use]
     pub fn is_intrusive(&self) -> bool {
         match self {
-            CheckSpec::OomContained(_) => true,
+            CheckSpec::OomContained(_)
+            | CheckSpec::CpuLimitEnforced(_)
+            | CheckSpec::PidsLimitEnforced(_) => true,
             CheckSpec::Healthy(check) => check.when_stopped,
             CheckSpec::RunsAs(_)
             | CheckSpec::NoDockerAccess(_)

@@ -13,25 +13,35 @@ pub enum Act {
     Oom(Box<Oom>),
     /// Every process was stopped.
     Stop(Stop),
+    /// More threads computed than the CPU limit has room for.
+    Cpu(Box<Cpu>),
+    /// Processes were forked until the kernel refused.
+    Pids(Box<Pids>),
 }
 
 impl Act {
     /// What was seen while memory ran out.
     #[must_use]
     pub fn oom(&self) -> Option<&Oom> {
-        match self {
-            Act::Oom(oom) => Some(oom),
-            Act::Stop(_) => None,
-        }
+        if let Act::Oom(oom) = self { Some(oom) } else { None }
     }
 
     /// What was seen while the service was stopped.
     #[must_use]
     pub fn stop(&self) -> Option<&Stop> {
-        match self {
-            Act::Stop(stop) => Some(stop),
-            Act::Oom(_) => None,
-        }
+        if let Act::Stop(stop) = self { Some(stop) } else { None }
+    }
+
+    /// What was seen while the service computed without end.
+    #[must_use]
+    pub fn cpu(&self) -> Option<&Cpu> {
+        if let Act::Cpu(cpu) = self { Some(cpu) } else { None }
+    }
+
+    /// What was seen while the service forked.
+    #[must_use]
+    pub fn pids(&self) -> Option<&Pids> {
+        if let Act::Pids(pids) = self { Some(pids) } else { None }
     }
 }
 
@@ -73,4 +83,55 @@ pub struct Stop {
     pub healthy_after_ms: Option<u64>,
     /// The health check's last output while stopped.
     pub said: String,
+}
+
+/// What was seen while a service computed without end.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cpu {
+    /// The threads that computed.
+    pub threads: u64,
+    /// Why a further one could not be started, if one could not.
+    pub refused: Option<String>,
+    /// For how long, by the clock, in microseconds.
+    pub elapsed_us: u64,
+    /// The cgroup at the beginning.
+    pub before: Cgroup,
+    /// The same at the end.
+    pub after: Cgroup,
+}
+
+/// What was seen while processes were forked inside a service until the kernel refused.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pids {
+    /// The limit that was to be reached.
+    pub limit: u64,
+    /// How many were forked.
+    pub forked: u64,
+    /// The error of the one that was refused; none where none was.
+    pub errno: Option<String>,
+    /// How many of them were ended and waited for.
+    pub reaped: u64,
+    /// The cgroup before the first.
+    pub before: Cgroup,
+    /// The same after the last, while they lived.
+    pub exhausted: Cgroup,
+    /// The same when they had ended.
+    pub after: Cgroup,
+    /// Whether they lived until the neighbours had been asked.
+    pub held: bool,
+    /// The neighbours that ran.
+    pub neighbours: Vec<Forked>,
+    /// Whether a fresh exec worked afterwards.
+    pub fresh_exec: Result<(), Blind>,
+}
+
+/// Whether a process can be executed in a neighbour.
+#[derive(Debug, Clone, Serialize)]
+pub struct Forked {
+    /// The neighbour's container.
+    pub container: String,
+    /// In peace.
+    pub before: Result<(), Blind>,
+    /// While the limit of the service was exhausted.
+    pub during: Result<(), Blind>,
 }

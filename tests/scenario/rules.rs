@@ -250,6 +250,16 @@ fn claim_parts(#[case] good: &str, #[case] bad: &str, #[case] code: &str) {
     "pids-limit: {services: [web], limit: 0}",
     "wrong-limit"
 )]
+#[case::tolerances_are_parts(
+    "cpu-limit-enforced: {services: [web], tolerance: 0.99}",
+    "cpu-limit-enforced: {services: [web], tolerance: 1}",
+    "wrong-limit"
+)]
+#[case::computing_takes_at_least_a_second(
+    "cpu-limit-enforced: {services: [web], duration: 1s}",
+    "cpu-limit-enforced: {services: [web], duration: 999ms}",
+    "wrong-limit"
+)]
 #[case::sizes_are_stated(
     "image-size: {services: [web], max: 1GB}",
     "image-size: {services: [web]}",

@@ -1,5 +1,7 @@
 //! The rules for the parameters of single checks.
 
+use std::time::Duration;
+
 use super::super::CheckSpec;
 use super::super::amount::Bytes;
 use super::super::capability;
@@ -10,6 +12,11 @@ use crate::yaml::Spanned;
 
 /// The namespaces that a service can have of its own.
 const NAMESPACES: [&str; 5] = ["pid", "net", "ipc", "uts", "mnt"];
+
+/// A shorter time has too few of the periods in which a CPU limit binds.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// A longer time would make health checks fail.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Adds what is wrong with the parameters of a check.
 pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
@@ -38,6 +45,14 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         CheckSpec::PidsLimit(limit) => {
             if limit.limit == Some(0) {
                 wrong("a `limit` of 0 is none".to_owned());
+            }
+        }
+        CheckSpec::CpuLimitEnforced(check) => {
+            if !(check.tolerance > 0.0 && check.tolerance < 1.0) {
+                wrong("`tolerance` must be between 0 and 1".to_owned());
+            }
+            if !(SHORTEST..=LONGEST).contains(&check.duration.0) {
+                wrong("`duration` must be from 1s to 30s".to_owned());
             }
         }
         CheckSpec::ImageSize(size) => image_size(size, &mut wrong),
@@ -79,6 +94,7 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         | CheckSpec::ReadOnlyRoot(_)
         | CheckSpec::SwapLimit(_)
         | CheckSpec::OomContained(_)
+        | CheckSpec::PidsLimitEnforced(_)
         | CheckSpec::NoBuildTools(_)
         | CheckSpec::NoSecretsInImage(_)
         | CheckSpec::SingleDependencySource(_)

@@ -23,6 +23,8 @@ use super::world::{control, processes, reply, said, seen, status, unseen};
 #[case("pids-limit")]
 #[case("swap-limit")]
 #[case("oom-contained")]
+#[case("cpu-limit-enforced")]
+#[case("pids-limit-enforced")]
 #[case("healthy")]
 #[case("no-raw-socket-mount")]
 fn a_service_without_containers_is_inconclusive(#[case] code: &str) {
