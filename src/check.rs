@@ -29,6 +29,7 @@ mod no_new_privileges;
 mod no_published_on_all_interfaces;
 mod no_raw_socket_mount;
 mod no_secrets_in_image;
+mod oom_blast_radius;
 mod oom_contained;
 mod pids_limit;
 mod pids_limit_enforced;
@@ -65,6 +66,7 @@ pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {
         CheckSpec::PidsLimit(check) => pids_limit::judge(check, service, world),
         CheckSpec::SwapLimit(check) => swap_limit::judge(check, service, world),
         CheckSpec::OomContained(check) => oom_contained::judge(check, service, world),
+        CheckSpec::OomBlastRadius(check) => oom_blast_radius::judge(check, service, world),
         CheckSpec::CpuLimitEnforced(check) => cpu_limit_enforced::judge(check, service, world),
         CheckSpec::PidsLimitEnforced(_) => pids_limit_enforced::judge(service, world),
         CheckSpec::ImageSize(check) => image_size::judge(check, service, world),

@@ -9,6 +9,7 @@ mod engine {
     pub(crate) mod failed;
     pub(crate) mod checks {
         pub(crate) mod access;
+        pub(crate) mod blast;
         pub(crate) mod cgroup;
         pub(crate) mod created;
         pub(crate) mod enforced;

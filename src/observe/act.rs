@@ -12,6 +12,7 @@ use crate::probe::Question;
 use crate::probe::answer::{Cgroup, Process, Processes};
 use crate::world::Blind;
 
+pub mod blast;
 pub mod cpu;
 pub mod oom;
 pub mod pids;

@@ -10,7 +10,7 @@ use super::{Clock, Findings};
 use crate::check;
 use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
-use crate::observe::act::{cpu, oom, pids, stop};
+use crate::observe::act::{blast, cpu, oom, pids, stop};
 use crate::observe::kit::Kit;
 use crate::scenario::CheckSpec;
 use crate::world::{Act, Blind, Sight, World};
@@ -95,9 +95,22 @@ impl Verification<'_> {
                 match spec {
                     CheckSpec::OomContained(check) => {
                         let within = check.healthy_within.0;
-                        let act =
-                            oom::run_out_of_memory(self.engine, kit, sight, within, self.interrupt);
+                        let act = oom::run_out_of_memory(
+                            self.engine,
+                            kit,
+                            sight,
+                            within,
+                            check.stress,
+                            self.interrupt,
+                        );
                         Some(act.await.map(|oom| Act::Oom(Box::new(oom))))
+                    }
+                    CheckSpec::OomBlastRadius(check) => {
+                        let others = others(world, sight);
+                        let (engine, interrupt) = (self.engine, self.interrupt);
+                        let act =
+                            blast::watch_neighbours(engine, kit, sight, &others, check, interrupt);
+                        Some(act.await.map(|blast| Act::Blast(Box::new(blast))))
                     }
                     CheckSpec::CpuLimitEnforced(check) => {
                         let (processors, time) = (world.about.cpus, check.duration.0);
@@ -158,6 +171,7 @@ impl Verification<'_> {
 fn at_most(spec: &CheckSpec) -> Duration {
     let waits = match spec {
         CheckSpec::OomContained(check) => oom::HOG + check.healthy_within.0,
+        CheckSpec::OomBlastRadius(check) => oom::HOG + check.healthy_within.0,
         CheckSpec::CpuLimitEnforced(check) => check.duration.0,
         CheckSpec::PidsLimitEnforced(_) => pids::HOLD,
         // The processes are stopped for at most three times that, and continue by themselves.

@@ -15,13 +15,12 @@ mod limit;
 mod watch;
 
 pub use access::{DockerAccessVia, NoDockerAccess};
-pub use act::{CpuLimitEnforced, PidsLimitEnforced};
+pub use act::{CpuLimitEnforced, OomBlastRadius, OomContained, PidsLimitEnforced, Stress};
 pub use capacity::{CapacityTotals, HostCapacity, WhenSmall};
 pub use confinement::{Apparmor, Capabilities, Namespaces, NoEnv, ReadOnlyRoot, RunsAs};
 pub use image::{Baseline, ImageSize, NoBuildTools, NoSecretsInImage, SingleDependencySource};
 pub use limit::{
-    CpuLimit, LogRotation, MemoryLimit, OomContained, PidsLimit, Reservation, SwapLimit,
-    TmpfsBounded,
+    CpuLimit, LogRotation, MemoryLimit, PidsLimit, Reservation, SwapLimit, TmpfsBounded,
 };
 pub use watch::{LatencyBudget, Watch};
 
@@ -63,6 +62,8 @@ pub enum CheckSpec {
     SwapLimit(SwapLimit),
     /// Running out of memory kills inside the service only, and the service recovers.
     OomContained(OomContained),
+    /// While a service runs out of memory, every other one goes on as before.
+    OomBlastRadius(OomBlastRadius),
     /// A service that computes without end is kept at its CPU limit.
     CpuLimitEnforced(CpuLimitEnforced),
     /// A service that forks without end is refused at its limit, and its neighbours still fork.
@@ -162,6 +163,7 @@ impl CheckSpec {
             CheckSpec::PidsLimit(_) => "pids-limit",
             CheckSpec::SwapLimit(_) => "swap-limit",
             CheckSpec::OomContained(_) => "oom-contained",
+            CheckSpec::OomBlastRadius(_) => "oom-blast-radius",
             CheckSpec::CpuLimitEnforced(_) => "cpu-limit-enforced",
             CheckSpec::PidsLimitEnforced(_) => "pids-limit-enforced",
             CheckSpec::ImageSize(_) => "image-size",
@@ -203,6 +205,7 @@ impl CheckSpec {
             CheckSpec::PidsLimit(check) => (&check.services, &check.except),
             CheckSpec::SwapLimit(check) => (&check.services, &check.except),
             CheckSpec::OomContained(check) => (&check.services, &check.except),
+            CheckSpec::OomBlastRadius(check) => (&check.services, &check.except),
             CheckSpec::CpuLimitEnforced(check) => (&check.services, &check.except),
             CheckSpec::PidsLimitEnforced(check) => (&check.services, &check.except),
             CheckSpec::ImageSize(check) => (&check.services, &check.except),
@@ -228,6 +231,7 @@ impl CheckSpec {
     pub fn is_intrusive(&self) -> bool {
         match self {
             CheckSpec::OomContained(_)
+            | CheckSpec::OomBlastRadius(_)
             | CheckSpec::CpuLimitEnforced(_)
             | CheckSpec::PidsLimitEnforced(_) => true,
             CheckSpec::Healthy(check) => check.when_stopped,

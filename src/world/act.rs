@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Blind;
+use super::neighbours::Neighbours;
 use crate::probe::answer::Cgroup;
 
 /// One act and what it showed.
@@ -11,6 +12,8 @@ use crate::probe::answer::Cgroup;
 pub enum Act {
     /// Memory ran out.
     Oom(Box<Oom>),
+    /// Memory ran out while the neighbours were watched.
+    Blast(Box<Blast>),
     /// Every process was stopped.
     Stop(Stop),
     /// More threads computed than the CPU limit has room for.
@@ -24,6 +27,12 @@ impl Act {
     #[must_use]
     pub fn oom(&self) -> Option<&Oom> {
         if let Act::Oom(oom) = self { Some(oom) } else { None }
+    }
+
+    /// What was seen of the neighbours while memory ran out.
+    #[must_use]
+    pub fn blast(&self) -> Option<&Blast> {
+        if let Act::Blast(blast) = self { Some(blast) } else { None }
     }
 
     /// What was seen while the service was stopped.
@@ -52,10 +61,15 @@ pub struct Oom {
     pub before: Cgroup,
     /// The same after.
     pub after: Cgroup,
-    /// The most that the probe had touched when it died, in bytes.
-    pub touched: u64,
-    /// How the probe ended: 137 when it was killed.
+    /// The command of the image that was to exhaust memory; none where it was the probe.
+    pub command: Option<String>,
+    /// The most that the probe had touched when it died, in bytes; none where it was not the
+    /// probe.
+    pub touched: Option<u64>,
+    /// How the probe or the command ended: 137 when it was killed itself.
     pub exit_code: Option<i64>,
+    /// What it complained of.
+    pub complaint: String,
     /// The engine's events meanwhile.
     pub events: Vec<String>,
     /// The pids in the container that were gone afterwards, with their names.
@@ -70,6 +84,44 @@ pub struct Oom {
     pub fresh_exec: Result<(), Blind>,
     /// The limit that was to be passed, in bytes.
     pub limit: u64,
+}
+
+impl Oom {
+    /// How many processes the kernel killed for memory. A restart makes a new cgroup whose counter
+    /// begins anew, so then the engine's word counts.
+    ///
+    /// # Errors
+    /// When the counter cannot be read.
+    pub fn kills(&self) -> Result<u64, Blind> {
+        let before = self.before.counters()?.oom_kills;
+        let after = self.after.counters()?.oom_kills;
+        if self.restarts.1 > self.restarts.0 {
+            let events = self.events.iter().filter(|event| *event == "oom").count();
+            return Ok(u64::try_from(events).unwrap_or(u64::MAX));
+        }
+        Ok(after.saturating_sub(before))
+    }
+
+    /// What the exit code of the command would have said by itself.
+    #[must_use]
+    pub fn stress_said(&self) -> Option<String> {
+        let command = self.command.as_ref()?;
+        let code = match self.exit_code {
+            Some(0) => "with 0, as if nothing had been killed".to_owned(),
+            Some(code) => format!("with {code}"),
+            None => "not in time".to_owned(),
+        };
+        Some(format!("`{command}` ended {code}"))
+    }
+}
+
+/// What was seen while a service ran out of memory beside others.
+#[derive(Debug, Clone, Serialize)]
+pub struct Blast {
+    /// The service itself.
+    pub oom: Oom,
+    /// The others.
+    pub neighbours: Neighbours,
 }
 
 /// What was seen while a service was stopped.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::CheckSpec;
 use super::super::amount::Bytes;
 use super::super::capability;
-use super::super::check::{Baseline, ImageSize};
+use super::super::check::{Baseline, ImageSize, OomBlastRadius};
 use crate::compose::restart;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
 use crate::yaml::Spanned;
@@ -47,6 +47,7 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
                 wrong("a `limit` of 0 is none".to_owned());
             }
         }
+        CheckSpec::OomBlastRadius(check) => blast_radius(check, &mut wrong),
         CheckSpec::CpuLimitEnforced(check) => {
             if !(check.tolerance > 0.0 && check.tolerance < 1.0) {
                 wrong("`tolerance` must be between 0 and 1".to_owned());
@@ -103,6 +104,28 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         | CheckSpec::NoPublishedOnAllInterfaces(_)
         | CheckSpec::LogRotation(_)
         | CheckSpec::TmpfsBounded(_) => {}
+    }
+}
+
+fn blast_radius(check: &OomBlastRadius, wrong: &mut impl FnMut(String)) {
+    let ratio = check.latency_budget.ratio;
+    if !ratio.is_finite() || ratio < 1.0 {
+        wrong("the `ratio` of `latency_budget` must be at least 1".to_owned());
+    }
+    for watch in &check.watch {
+        let name = &watch.service.value;
+        if watch.path.is_some() == watch.send.is_some() {
+            wrong(format!("`watch` of {name}: state one of `path` and `send`"));
+        }
+        if watch.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            wrong(format!("`watch` of {name}: a `path` begins with /"));
+        }
+        if watch.port == 0 {
+            wrong(format!("`watch` of {name}: there is no port 0"));
+        }
+        if check.services.iter().any(|service| service.value == *name) {
+            wrong(format!("`watch`: {name} is no neighbour of itself"));
+        }
     }
 }
 

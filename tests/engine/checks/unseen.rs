@@ -23,6 +23,7 @@ use super::world::{control, processes, reply, said, seen, status, unseen};
 #[case("pids-limit")]
 #[case("swap-limit")]
 #[case("oom-contained")]
+#[case("oom-blast-radius")]
 #[case("cpu-limit-enforced")]
 #[case("pids-limit-enforced")]
 #[case("healthy")]
