@@ -14,6 +14,7 @@ pub mod account;
 pub mod act;
 pub mod controls;
 pub mod kit;
+pub mod neighbours;
 pub mod questions;
 
 use crate::engine::container::{Container, HostProcess};
@@ -25,7 +26,7 @@ use crate::probe::{Question, Reply};
 use crate::scenario::CheckSpec;
 use crate::stack::Stack;
 use crate::world::{Blind, Seen, Sight, World};
-use account::Identity;
+use account::{Identity, identity, named_identity, numeric_identity};
 use controls::Controls;
 use kit::{Kit, Lender};
 use questions::{Peer, Surroundings};
@@ -192,6 +193,9 @@ impl Observer<'_> {
         };
         if wanted {
             self.ask_as_itself(&mut look, &questions).await;
+        } else {
+            // An act may ask it all the same.
+            look.sight.accounts = self.accounts(&look.sight.container).await;
         }
         look
     }
@@ -213,7 +217,7 @@ impl Observer<'_> {
             }
             None => {
                 let (top, accounts) = join(top, self.accounts(container)).await;
-                let identity = identity(container, &accounts);
+                let identity = named_identity(container, &accounts);
                 let lent = match &identity {
                     Ok(identity) => lend(*identity).await,
                     Err(why) => Err(why.clone()),
@@ -423,23 +427,6 @@ fn too_long(container: &Container) -> Blind {
          answering",
         LOOK.as_secs()
     )
-}
-
-/// The identity that an exec in the container has.
-fn identity(
-    container: &Container,
-    accounts: &Result<(String, String), Blind>,
-) -> Result<Identity, Blind> {
-    let user = container.config.user.as_deref().unwrap_or_default();
-    let (passwd, group) = accounts.as_ref().map_err(Clone::clone)?;
-    account::resolve(user, passwd, group)
-        .ok_or_else(|| format!("the container's user {user:?} is in no passwd file"))
-}
-
-/// The same where the container's configuration has it in numbers, `uid:gid`.
-fn numeric_identity(container: &Container) -> Option<Identity> {
-    let (uid, gid) = container.config.user.as_deref()?.split_once(':')?;
-    Some(Identity { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
 }
 
 /// Further identities to ask as: those of other processes, and root where a socket refused the

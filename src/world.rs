@@ -18,8 +18,9 @@ use crate::observe::account::Identity;
 use crate::probe::Reply;
 
 pub mod act;
+pub mod neighbours;
 
-pub use act::{Act, Late, Oom, Stop};
+pub use act::{Act, Blast, Cpu, Forked, Late, Oom, Pids, Stop};
 
 /// Why something could not be seen, in a sentence.
 pub type Blind = String;

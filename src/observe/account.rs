@@ -3,6 +3,9 @@
 
 use serde::Serialize;
 
+use crate::engine::container::Container;
+use crate::world::{Blind, Sight};
+
 /// One line of a passwd file: passwd(5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Account {
@@ -77,6 +80,31 @@ fn gid_of(name: &str, group: &str) -> Option<u32> {
         let mut fields = line.split(':');
         (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
     })
+}
+
+/// The identity that an exec in the container has.
+pub(super) fn identity(sight: &Sight) -> Result<Identity, Blind> {
+    match numeric_identity(&sight.container) {
+        Some(identity) => Ok(identity),
+        None => named_identity(&sight.container, &sight.accounts),
+    }
+}
+
+/// The same by the container's own files of users and groups.
+pub(super) fn named_identity(
+    container: &Container,
+    accounts: &Result<(String, String), Blind>,
+) -> Result<Identity, Blind> {
+    let user = container.config.user.as_deref().unwrap_or_default();
+    let (passwd, group) = accounts.as_ref().map_err(Clone::clone)?;
+    resolve(user, passwd, group)
+        .ok_or_else(|| format!("the container's user {user:?} is in no passwd file"))
+}
+
+/// The same where the container's configuration has it in numbers, `uid:gid`.
+pub(super) fn numeric_identity(container: &Container) -> Option<Identity> {
+    let (uid, gid) = container.config.user.as_deref()?.split_once(':')?;
+    Some(Identity { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
 }
 
 #[cfg(test)]

@@ -47,7 +47,10 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::PidsLimit(_)
             | CheckSpec::SwapLimit(_)
             | CheckSpec::Reservation(_)
-            | CheckSpec::OomContained(_) => add(Question::Cgroup),
+            | CheckSpec::OomContained(_)
+            | CheckSpec::OomBlastRadius(_)
+            | CheckSpec::CpuLimitEnforced(_)
+            | CheckSpec::PidsLimitEnforced(_) => add(Question::Cgroup),
             CheckSpec::NoEnv(_) => add(Question::Environ),
             CheckSpec::TmpfsBounded(_) => {
                 add(Question::Processes);

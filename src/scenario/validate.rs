@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use regex::Regex;
 
-use super::check::Baseline;
+use super::check::{Baseline, Watch};
 use super::{CheckSpec, Claim, Documented, Satisfied, Scenario};
 use crate::diagnostic::{Diagnostic, MOST_PROBLEMS, Problems};
 use crate::yaml::{Span, Spanned};
@@ -40,7 +40,13 @@ pub fn unknown_services(scenario: &Scenario, known: &BTreeSet<String>) -> Vec<Di
                 CheckSpec::StartsInAnyOrder(order) => &order.delayed,
                 _ => &[],
             };
-            services.iter().filter(|service| service.value != "*").chain(except).chain(further)
+            let watched: &[Watch] = match &check.value {
+                CheckSpec::OomBlastRadius(blast) => &blast.watch,
+                _ => &[],
+            };
+            let watched = watched.iter().map(|watch| &watch.service);
+            let named = services.iter().filter(|service| service.value != "*");
+            named.chain(except).chain(further).chain(watched)
         })
         .filter_map(|service| unknown_service(service, known))
         .take(MOST_PROBLEMS + 1)

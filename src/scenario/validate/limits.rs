@@ -1,15 +1,22 @@
 //! The rules for the parameters of single checks.
 
+use std::time::Duration;
+
 use super::super::CheckSpec;
 use super::super::amount::Bytes;
 use super::super::capability;
-use super::super::check::{Baseline, ImageSize};
+use super::super::check::{Baseline, ImageSize, OomBlastRadius};
 use crate::compose::restart;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
 use crate::yaml::Spanned;
 
 /// The namespaces that a service can have of its own.
 const NAMESPACES: [&str; 5] = ["pid", "net", "ipc", "uts", "mnt"];
+
+/// A shorter time has too few of the periods in which a CPU limit binds.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// A longer time would make health checks fail.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Adds what is wrong with the parameters of a check.
 pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
@@ -38,6 +45,15 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         CheckSpec::PidsLimit(limit) => {
             if limit.limit == Some(0) {
                 wrong("a `limit` of 0 is none".to_owned());
+            }
+        }
+        CheckSpec::OomBlastRadius(check) => blast_radius(check, &mut wrong),
+        CheckSpec::CpuLimitEnforced(check) => {
+            if !(check.tolerance > 0.0 && check.tolerance < 1.0) {
+                wrong("`tolerance` must be between 0 and 1".to_owned());
+            }
+            if !(SHORTEST..=LONGEST).contains(&check.duration.0) {
+                wrong("`duration` must be from 1s to 30s".to_owned());
             }
         }
         CheckSpec::ImageSize(size) => image_size(size, &mut wrong),
@@ -93,6 +109,7 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         | CheckSpec::ReadOnlyRoot(_)
         | CheckSpec::SwapLimit(_)
         | CheckSpec::OomContained(_)
+        | CheckSpec::PidsLimitEnforced(_)
         | CheckSpec::NoBuildTools(_)
         | CheckSpec::NoSecretsInImage(_)
         | CheckSpec::SingleDependencySource(_)
@@ -101,6 +118,28 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         | CheckSpec::NoPublishedOnAllInterfaces(_)
         | CheckSpec::LogRotation(_)
         | CheckSpec::TmpfsBounded(_) => {}
+    }
+}
+
+fn blast_radius(check: &OomBlastRadius, wrong: &mut impl FnMut(String)) {
+    let ratio = check.latency_budget.ratio;
+    if !ratio.is_finite() || ratio < 1.0 {
+        wrong("the `ratio` of `latency_budget` must be at least 1".to_owned());
+    }
+    for watch in &check.watch {
+        let name = &watch.service.value;
+        if watch.path.is_some() == watch.send.is_some() {
+            wrong(format!("`watch` of {name}: state one of `path` and `send`"));
+        }
+        if watch.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            wrong(format!("`watch` of {name}: a `path` begins with /"));
+        }
+        if watch.port == 0 {
+            wrong(format!("`watch` of {name}: there is no port 0"));
+        }
+        if check.services.iter().any(|service| service.value == *name) {
+            wrong(format!("`watch`: {name} is no neighbour of itself"));
+        }
     }
 }
 
