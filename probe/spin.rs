@@ -1,5 +1,5 @@
-//! Threads that compute without end for a time, and what the kernel counted of the cgroup before
-//! and after: whether that is what a limit allows is for others to judge.
+//! Threads that compute without end for a time, and what the kernel counted of the cgroup
+//! meanwhile: whether that is what a limit allows is for others to judge.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use crate::json::{Json, object};
 use crate::{cgroup, kernel, mounts};
 
+/// What the kernel counted is read once in so long.
+const EVERY: Duration = Duration::from_millis(500);
 /// A thread that computes needs next to no stack, and the service's memory is limited.
 const STACK: usize = 64 << 10;
 
@@ -23,19 +25,22 @@ pub fn spin(nonce: &str, threads: usize, for_ms: u64) -> ExitCode {
             Err(error) => refused = Some(kernel::error_name(&error)),
         }
     }
-    // Both are read while the threads compute: how they begin and end is no part of it.
+    // All is read while the threads compute: how they begin and end is no part of it.
     let began = Instant::now();
-    let before = counted();
-    std::thread::sleep(Duration::from_millis(for_ms));
-    let elapsed = began.elapsed();
-    let after = counted();
+    let until = Duration::from_millis(for_ms);
+    let mut counts = Vec::new();
+    let mut next = Duration::ZERO;
+    while next <= until {
+        std::thread::sleep(next.saturating_sub(began.elapsed()));
+        let at = Json::from(began.elapsed().as_micros() as u64);
+        counts.push(object([("at_us", at), ("cgroup", counted())]));
+        next += EVERY;
+    }
     crate::say(&object([
         ("nonce", Json::text(nonce)),
         ("threads", Json::from(running)),
         ("refused", refused.map_or(Json::Null, Json::text)),
-        ("elapsed_us", Json::from(elapsed.as_micros() as u64)),
-        ("before", before),
-        ("after", after),
+        ("counts", Json::List(counts)),
         ("end", Json::Bool(true)),
     ]));
     // The threads end with the program.

@@ -20,7 +20,7 @@ use crate::probe::Reply;
 pub mod act;
 pub mod neighbours;
 
-pub use act::{Act, Blast, Cpu, Forked, Late, Oom, Pids, Stop};
+pub use act::{Act, Blast, Cpu, CpuCount, Forked, Late, Oom, Pids, Stop};
 
 /// Why something could not be seen, in a sentence.
 pub type Blind = String;

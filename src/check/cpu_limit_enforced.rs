@@ -2,7 +2,8 @@
 //!
 //! What counts is the CPU time of the cgroup against the clock, and that the kernel made it wait.
 //! Usage below the limit proves nothing: it may be that nobody asked for more, or that the host
-//! was busy with others. A limit of all processors of the host can never be exceeded there, so it
+//! was busy with others; so the limit counts as reached where the busiest second comes near it,
+//! while all of the time together must not exceed it. A limit of all processors of the host can never be exceeded there, so it
 //! cannot be seen to bind and is skipped.
 
 use serde_json::json;
@@ -12,9 +13,12 @@ use super::{Finding, each_container};
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::scenario::check::CpuLimitEnforced;
 use crate::verdict::Verdict;
-use crate::world::{Act, Blind, Cpu, Sight, World};
+use crate::world::{Act, Blind, Cpu, CpuCount, Sight, World};
 
 const EXPECTED: &str = "a service that computes without end uses its CPU limit and no more";
+
+/// Almost a second, in microseconds.
+const SECOND: u64 = 950_000;
 
 pub(super) fn judge(check: &CpuLimitEnforced, service: &str, world: &World) -> Finding {
     each_container(service, world, EXPECTED, |sight| judge_one(check, sight, world))
@@ -49,7 +53,7 @@ fn judge_one(check: &CpuLimitEnforced, sight: &Sight, world: &World) -> Finding 
     };
     let evidence = Evidence::one(Observation::now(
         Vantage::Inside,
-        format!("{name} before and after it computed without end"),
+        format!("{name} while it computed without end"),
         json!(cpu),
     ));
     let (verdict, text) =
@@ -61,11 +65,11 @@ fn judge_one(check: &CpuLimitEnforced, sight: &Sight, world: &World) -> Finding 
 }
 
 fn settle(cpu: &Cpu, limit: f64, tolerance: f64) -> Result<(Verdict, String), Blind> {
-    let seconds = as_float(cpu.elapsed_us) / 1e6;
-    if seconds <= 0.0 {
-        return Err("no time passed while it computed".to_owned());
-    }
-    let used = (cpu.after.cpu_used()? - cpu.before.cpu_used()?) / seconds;
+    let [first, .., last] = &cpu.counts[..] else {
+        return Err("the kernel's counters were not read twice".to_owned());
+    };
+    let used = cores_between(first, last)?;
+    let seconds = as_float(last.at_us.saturating_sub(first.at_us)) / 1e6;
     let text = format!(
         "{used:.3} CPU were used for {seconds:.1} s by {} threads at a limit of {}",
         cpu.threads,
@@ -74,17 +78,44 @@ fn settle(cpu: &Cpu, limit: f64, tolerance: f64) -> Result<(Verdict, String), Bl
     if used > limit * (1.0 + tolerance) {
         return Ok((Verdict::Broken, text));
     }
-    if used < limit * (1.0 - tolerance) {
+    let busiest = busiest_second(&cpu.counts)?;
+    let text = format!("{text}, {busiest:.3} in the busiest second");
+    if busiest < limit * (1.0 - tolerance) {
         let cause = match &cpu.refused {
             Some(errno) => format!("a further thread was refused with {errno}"),
             None => "the host was too busy with others, or something else limits it".to_owned(),
         };
         return Ok((Verdict::Inconclusive, format!("{text}, so it was not reached: {cause}")));
     }
-    let waited = cpu.after.cpu_throttled()?.saturating_sub(cpu.before.cpu_throttled()?);
+    let waited = last.cgroup.cpu_throttled()?.saturating_sub(first.cgroup.cpu_throttled()?);
     if waited == 0 {
         let text = format!("{text}, but the kernel never made it wait");
         return Ok((Verdict::Inconclusive, text));
     }
     Ok((Verdict::Held, format!("{text}; the kernel made it wait in {waited} periods")))
+}
+
+/// The cores that were used between two counts.
+fn cores_between(from: &CpuCount, to: &CpuCount) -> Result<f64, Blind> {
+    let seconds = as_float(to.at_us.saturating_sub(from.at_us)) / 1e6;
+    if seconds <= 0.0 {
+        return Err("no time passed while it computed".to_owned());
+    }
+    Ok((to.cgroup.cpu_used()? - from.cgroup.cpu_used()?) / seconds)
+}
+
+/// The most cores that were used for a second, or for all of the time where that is shorter.
+fn busiest_second(counts: &[CpuCount]) -> Result<f64, Blind> {
+    let mut most = 0.0_f64;
+    for (index, from) in counts.iter().enumerate() {
+        let later = &counts[index..];
+        // The clock of the probe is read a moment early or late.
+        if let Some(to) = later.iter().find(|to| to.at_us.saturating_sub(from.at_us) >= SECOND) {
+            most = most.max(cores_between(from, to)?);
+        }
+    }
+    match counts {
+        [first, .., last] if most == 0.0 => cores_between(first, last),
+        _ => Ok(most),
+    }
 }

@@ -1,6 +1,6 @@
 //! What was done to a container on purpose, and what was seen meanwhile.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Blind;
 use super::neighbours::Neighbours;
@@ -171,12 +171,17 @@ pub struct Cpu {
     pub threads: u64,
     /// Why a further one could not be started, if one could not.
     pub refused: Option<String>,
-    /// For how long, by the clock, in microseconds.
-    pub elapsed_us: u64,
-    /// The cgroup at the beginning.
-    pub before: Cgroup,
-    /// The same at the end.
-    pub after: Cgroup,
+    /// What the kernel had counted, from the beginning to the end.
+    pub counts: Vec<CpuCount>,
+}
+
+/// What the kernel had counted at one moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CpuCount {
+    /// When, by the clock, in microseconds since the beginning.
+    pub at_us: u64,
+    /// The cgroup.
+    pub cgroup: Cgroup,
 }
 
 /// What was seen while processes were forked inside a service until the kernel refused.

@@ -24,6 +24,7 @@ fn accepts(value: &Value) -> bool {
 #[case("tests/fixtures/scenario/twin/weak.yaml")]
 #[case("tests/fixtures/scenario/twin/weaker.yaml")]
 #[case("scenarios/invalid/base/whole.yaml")]
+#[case("scenarios/e2i-stress.yaml")]
 fn whole_files_are_accepted(#[case] path: &str) {
     let value = value(Path::new(path));
     let schema = schema::schema();

@@ -8,9 +8,8 @@ use super::{said, text};
 use crate::interrupt::Interrupt;
 use crate::observe::identity;
 use crate::observe::kit::Kit;
-use crate::probe::answer::Cgroup;
 use crate::run_id::nonce;
-use crate::world::{Blind, Cpu, Sight};
+use crate::world::{Blind, Cpu, CpuCount, Sight};
 
 /// Lets more threads compute inside a container than its CPU limit has room for.
 ///
@@ -43,20 +42,17 @@ pub async fn saturate(
     let output = interrupt.or(kit.act(&lender, &arguments, duration)).await.map_err(text)?;
     kit.remove(std::slice::from_ref(&lender.id)).await;
     let spun: Spun = said(&output?, &secret, "how much it computed")?;
-    Ok(Cpu {
-        threads: spun.threads,
-        refused: spun.refused,
-        elapsed_us: spun.elapsed_us,
-        before: spun.before,
-        after: spun.after,
-    })
+    let mut counts = spun.counts;
+    for count in &mut counts {
+        // The rest is no evidence of this, and there are many of them.
+        count.cgroup.files.retain(|name, _| name.starts_with("cpu"));
+    }
+    Ok(Cpu { threads: spun.threads, refused: spun.refused, counts })
 }
 
 #[derive(Deserialize)]
 struct Spun {
     threads: u64,
     refused: Option<String>,
-    elapsed_us: u64,
-    before: Cgroup,
-    after: Cgroup,
+    counts: Vec<CpuCount>,
 }

@@ -58,7 +58,7 @@ async fn computing_without_end_is_kept_at_a_limit_that_is_enforced() {
     rewrite(&stage.container("rewritten"), "cpu", "cpu.cfs_quota_us", "-1");
     docker(&["pause", &stage.container("paused")]);
     let check = "cpu-limit-enforced";
-    stage.expect("limited", check, Held, "at a limit of 0.05 CPU; the kernel made it wait in");
+    stage.expect("limited", check, Held, "in the busiest second; the kernel made it wait in");
     stage.expect("unlimited", check, Broken, "the service has no CPU limit");
     stage.expect("rewritten", check, Broken, "by 2 threads at a limit of 0.05 CPU");
     stage.expect("all-processors", check, Skipped, "cannot bind on this host");

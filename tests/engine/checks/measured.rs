@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stackproof::probe::Question;
 use stackproof::probe::answer::Cgroup;
 use stackproof::verdict::Verdict::{self, Broken, Held, Inconclusive, Skipped};
-use stackproof::world::{Act, Cpu, Forked, Pids, World};
+use stackproof::world::{Act, Cpu, CpuCount, Forked, Pids, World};
 
 use super::world::{WEB, reply, said, seen};
 
@@ -44,27 +44,57 @@ fn used(version: u64, milliseconds: u64, waited: u64) -> Cgroup {
     }
 }
 
+/// What was counted so many milliseconds after the beginning.
+fn at(milliseconds: u64, cgroup: Cgroup) -> CpuCount {
+    CpuCount { at_us: milliseconds * 1000, cgroup }
+}
+
 /// Three seconds at a limit of half a processor.
 fn computed(version: u64) -> Cpu {
-    Cpu {
-        threads: 2,
-        refused: None,
-        elapsed_us: 3_000_000,
-        before: used(version, 1000, 4),
-        after: used(version, 2500, 33),
+    let counts = (0..=3).map(|n| at(n * 1000, used(version, 1000 + n * 500, 4 + n * 9)));
+    Cpu { threads: 2, refused: None, counts: counts.collect() }
+}
+
+/// Half a second in which the limit was reached, and a busy host around it.
+fn mostly_busy(cpu: &mut Cpu) {
+    cpu.counts = vec![
+        at(0, used(2, 0, 0)),
+        at(1000, used(2, 200, 1)),
+        at(2000, used(2, 680, 9)),
+        at(3000, used(2, 900, 9)),
+    ];
+}
+
+fn last(cpu: &mut Cpu) -> &mut Cgroup {
+    &mut cpu.counts.last_mut().unwrap().cgroup
+}
+
+/// The limit was never reached.
+fn idle(cpu: &mut Cpu) {
+    for (count, milliseconds) in cpu.counts.iter_mut().zip([0, 300, 600, 900]) {
+        count.cgroup = used(2, milliseconds, 4 + milliseconds);
     }
 }
 
 #[rstest]
-#[case::kept(|_: &mut Cpu| {}, Held, "0.500 CPU were used for 3.0 s by 2 threads at a limit of 0.5 CPU; the kernel made it wait in 29 periods")]
-#[case::almost(|cpu: &mut Cpu| cpu.after = used(2, 2320, 30), Held, "0.440 CPU were used")]
-#[case::passed(|cpu: &mut Cpu| cpu.after = used(2, 4000, 33), Broken, "1.000 CPU were used for 3.0 s")]
-#[case::not_reached(|cpu: &mut Cpu| cpu.after = used(2, 1900, 33), Inconclusive, "so it was not reached: the host was too busy with others")]
-#[case::no_threads(|cpu: &mut Cpu| { cpu.after = used(2, 1900, 33); cpu.refused = Some("EAGAIN".into()); }, Inconclusive, "a further thread was refused with EAGAIN")]
-#[case::by_chance(|cpu: &mut Cpu| cpu.after = used(2, 2500, 4), Inconclusive, "but the kernel never made it wait")]
-#[case::no_time(|cpu: &mut Cpu| cpu.elapsed_us = 0, Inconclusive, "no time passed")]
-#[case::not_counted(|cpu: &mut Cpu| cpu.after = cgroup(2, json!({})), Inconclusive, "the kernel has no cpu.stat")]
-#[case::not_waited(|cpu: &mut Cpu| cpu.before = cgroup(2, json!({"cpu.stat": "usage_usec 1000000"})), Inconclusive, "cpu.stat has no counter nr_throttled")]
+#[case::kept(|_: &mut Cpu| {}, Held, "0.500 CPU were used for 3.0 s by 2 threads at a limit of 0.5 CPU, 0.500 in the busiest second; the kernel made it wait in 27 periods")]
+#[case::reached_once(
+    mostly_busy,
+    Held,
+    "0.300 CPU were used for 3.0 s by 2 threads at a limit of 0.5 CPU, 0.480 in the busiest second"
+)]
+#[case::passed(|cpu: &mut Cpu| *last(cpu) = used(2, 4000, 33), Broken, "1.000 CPU were used for 3.0 s")]
+#[case::not_reached(
+    idle,
+    Inconclusive,
+    "0.300 in the busiest second, so it was not reached: the host was too busy with others"
+)]
+#[case::no_threads(|cpu: &mut Cpu| { idle(cpu); cpu.refused = Some("EAGAIN".into()); }, Inconclusive, "a further thread was refused with EAGAIN")]
+#[case::by_chance(|cpu: &mut Cpu| *last(cpu) = used(2, 2500, 4), Inconclusive, "but the kernel never made it wait")]
+#[case::no_time(|cpu: &mut Cpu| cpu.counts.iter_mut().for_each(|count| count.at_us = 0), Inconclusive, "no time passed")]
+#[case::read_once(|cpu: &mut Cpu| cpu.counts.truncate(1), Inconclusive, "the kernel's counters were not read twice")]
+#[case::not_counted(|cpu: &mut Cpu| *last(cpu) = cgroup(2, json!({})), Inconclusive, "the kernel has no cpu.stat")]
+#[case::not_waited(|cpu: &mut Cpu| cpu.counts[0].cgroup = cgroup(2, json!({"cpu.stat": "usage_usec 1000000"})), Inconclusive, "cpu.stat has no counter nr_throttled")]
 fn computing_is_judged_by_the_time_that_the_cgroup_used(
     #[case] change: impl FnOnce(&mut Cpu),
     #[case] verdict: Verdict,
