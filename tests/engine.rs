@@ -37,4 +37,5 @@ mod engine {
     pub(crate) mod record;
     pub(crate) mod stack;
     pub(crate) mod swept;
+    pub(crate) mod versions;
 }
