@@ -15,6 +15,7 @@ pub mod exec;
 pub mod image;
 pub mod object;
 pub mod sidecar;
+pub mod stats;
 
 pub use endpoint::Endpoint;
 pub use error::{EngineError, Kind};

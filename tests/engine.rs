@@ -26,4 +26,5 @@ mod engine {
     pub(crate) mod killed;
     pub(crate) mod record;
     pub(crate) mod stack;
+    pub(crate) mod timeline;
 }
