@@ -8,6 +8,7 @@ use crate::world::{Sight, World};
 
 pub mod finding;
 pub mod limits;
+pub mod neighbours;
 
 mod apparmor;
 mod capabilities;

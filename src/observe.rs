@@ -12,6 +12,7 @@ pub mod account;
 pub mod act;
 pub mod controls;
 pub mod kit;
+pub mod neighbours;
 pub mod questions;
 
 use crate::engine::container::Container;

@@ -18,6 +18,7 @@ use crate::observe::account::Identity;
 use crate::probe::Reply;
 
 pub mod act;
+pub mod neighbours;
 
 pub use act::{Act, Oom, Stop};
 

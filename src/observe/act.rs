@@ -16,7 +16,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// The pause between two looks at a container's state.
 const LOOK: Duration = Duration::from_millis(100);
 
-async fn state(kit: &Kit, lender: &Lender) -> Result<(Vec<Process>, Cgroup), Blind> {
+/// The processes and the cgroup of a container, seen through a lender.
+pub(super) async fn state(kit: &Kit, lender: &Lender) -> Result<(Vec<Process>, Cgroup), Blind> {
     let user = lender.identity.to_string();
     let reply =
         kit.ask(lender, Some(&user), &[Question::Processes, Question::Cgroup], WITHIN).await?;
@@ -28,6 +29,6 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn text(error: impl std::fmt::Display) -> Blind {
+pub(super) fn text(error: impl std::fmt::Display) -> Blind {
     error.to_string()
 }

@@ -11,6 +11,7 @@ mod capacity;
 mod confinement;
 mod image;
 mod limit;
+mod watch;
 
 pub use access::{DockerAccessVia, NoDockerAccess};
 pub use capacity::{CapacityTotals, HostCapacity, WhenSmall};
@@ -20,6 +21,7 @@ pub use limit::{
     CpuLimit, LogRotation, MemoryLimit, OomContained, PidsLimit, Reservation, SwapLimit,
     TmpfsBounded,
 };
+pub use watch::{LatencyBudget, Watch};
 
 /// The services that a check is about: names, or `"*"` for every service of the stack.
 pub type Services = Vec<Spanned<String>>;
