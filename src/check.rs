@@ -18,6 +18,7 @@ mod docker_access_via;
 mod healthy;
 mod host_capacity;
 mod image_size;
+mod load;
 mod log_rotation;
 mod memory_limit;
 mod namespaces;
@@ -63,6 +64,7 @@ pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {
         CheckSpec::PidsLimit(check) => pids_limit::judge(check, service, world),
         CheckSpec::SwapLimit(check) => swap_limit::judge(check, service, world),
         CheckSpec::OomContained(check) => oom_contained::judge(check, service, world),
+        CheckSpec::Load(check) => load::judge(check, service, world),
         CheckSpec::ImageSize(check) => image_size::judge(check, service, world),
         CheckSpec::NoBuildTools(check) => no_build_tools::judge(check, service, world),
         CheckSpec::NoSecretsInImage(check) => no_secrets_in_image::judge(check, service, world),

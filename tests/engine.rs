@@ -15,6 +15,7 @@ mod engine {
         pub(crate) mod healthy;
         pub(crate) mod identity;
         pub(crate) mod limits;
+        pub(crate) mod load;
         pub(crate) mod oom;
         pub(crate) mod published;
         pub(crate) mod stage;

@@ -8,6 +8,7 @@ use crate::probe::Question;
 use crate::probe::answer::{Cgroup, Process, Processes};
 use crate::world::Blind;
 
+pub mod load;
 pub mod oom;
 pub mod stop;
 

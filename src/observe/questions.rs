@@ -46,7 +46,8 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::PidsLimit(_)
             | CheckSpec::SwapLimit(_)
             | CheckSpec::Reservation(_)
-            | CheckSpec::OomContained(_) => add(Question::Cgroup),
+            | CheckSpec::OomContained(_)
+            | CheckSpec::Load(_) => add(Question::Cgroup),
             CheckSpec::NoEnv(_) => add(Question::Environ),
             CheckSpec::TmpfsBounded(_) => add(Question::Mounts),
             CheckSpec::NoDockerAccess(_) => ways(&mut add),

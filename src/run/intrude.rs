@@ -10,10 +10,10 @@ use super::{Clock, Findings};
 use crate::check;
 use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
-use crate::observe::act::{oom, stop};
+use crate::observe::act::{load, oom, stop};
 use crate::observe::kit::Kit;
 use crate::scenario::CheckSpec;
-use crate::world::{Act, Blind, World};
+use crate::world::{Act, Blind, Sight, World};
 
 /// How long the engine may take to say how all containers of the stack are.
 const INSPECT: Duration = Duration::from_secs(30);
@@ -99,6 +99,12 @@ impl Verification<'_> {
                             oom::run_out_of_memory(self.engine, kit, sight, within, self.interrupt);
                         Some(act.await.map(|oom| Act::Oom(Box::new(oom))))
                     }
+                    CheckSpec::Load(check) => {
+                        let others = others(world, sight);
+                        let stand = load::Stand { engine: self.engine, kit, sight, others };
+                        let act = stand.bear(check, self.interrupt);
+                        Some(act.await.map(|load| Act::Load(Box::new(load))))
+                    }
                     CheckSpec::Healthy(check) if check::worth_stopping(sight) => {
                         let within = check.within.0;
                         let act = stop::stop(self.engine, kit, sight, within, self.interrupt);
@@ -148,11 +154,18 @@ impl Verification<'_> {
 fn at_most(spec: &CheckSpec) -> Duration {
     let waits = match spec {
         CheckSpec::OomContained(check) => oom::HOG + check.healthy_within.0,
+        CheckSpec::Load(check) => check.duration() + load::ON_TOP,
         // The processes are stopped for at most three times that, and continue by themselves.
         CheckSpec::Healthy(check) => 4 * check.within.0,
         _ => Duration::ZERO,
     };
     waits + ENGINE
+}
+
+/// Every other container of the stack.
+fn others<'a>(world: &'a World, sight: &Sight) -> Vec<&'a Sight> {
+    let all = world.services.values().flatten();
+    all.filter(|other| other.container.id != sight.container.id).collect()
 }
 
 /// Notes that an act was not done.

@@ -11,6 +11,7 @@ mod capacity;
 mod confinement;
 mod image;
 mod limit;
+mod load;
 mod watch;
 
 pub use access::{DockerAccessVia, NoDockerAccess};
@@ -21,6 +22,7 @@ pub use limit::{
     CpuLimit, LogRotation, MemoryLimit, OomContained, PidsLimit, Reservation, SwapLimit,
     TmpfsBounded,
 };
+pub use load::{Load, Shape};
 pub use watch::{LatencyBudget, Watch};
 
 /// The services that a check is about: names, or `"*"` for every service of the stack.
@@ -61,6 +63,8 @@ pub enum CheckSpec {
     SwapLimit(SwapLimit),
     /// Running out of memory kills inside the service only, and the service recovers.
     OomContained(OomContained),
+    /// The service bears a load within its limits, and its neighbours do not notice.
+    Load(Load),
     /// The image is as small as claimed.
     ImageSize(ImageSize),
     /// No layer of the image holds build tools.
@@ -156,6 +160,7 @@ impl CheckSpec {
             CheckSpec::PidsLimit(_) => "pids-limit",
             CheckSpec::SwapLimit(_) => "swap-limit",
             CheckSpec::OomContained(_) => "oom-contained",
+            CheckSpec::Load(_) => "load",
             CheckSpec::ImageSize(_) => "image-size",
             CheckSpec::NoBuildTools(_) => "no-build-tools",
             CheckSpec::NoSecretsInImage(_) => "no-secrets-in-image",
@@ -195,6 +200,7 @@ impl CheckSpec {
             CheckSpec::PidsLimit(check) => (&check.services, &check.except),
             CheckSpec::SwapLimit(check) => (&check.services, &check.except),
             CheckSpec::OomContained(check) => (&check.services, &check.except),
+            CheckSpec::Load(check) => (&check.services, &check.except),
             CheckSpec::ImageSize(check) => (&check.services, &check.except),
             CheckSpec::NoBuildTools(check) => (&check.services, &check.except),
             CheckSpec::NoSecretsInImage(check) => (&check.services, &check.except),
@@ -217,7 +223,7 @@ impl CheckSpec {
     #[must_use]
     pub fn is_intrusive(&self) -> bool {
         match self {
-            CheckSpec::OomContained(_) => true,
+            CheckSpec::OomContained(_) | CheckSpec::Load(_) => true,
             CheckSpec::Healthy(check) => check.when_stopped,
             CheckSpec::RunsAs(_)
             | CheckSpec::NoDockerAccess(_)

@@ -39,7 +39,12 @@ pub fn unknown_services(scenario: &Scenario, known: &BTreeSet<String>) -> Vec<Di
                 CheckSpec::DockerAccessVia(access) => Some(&access.via),
                 _ => None,
             };
-            services.iter().filter(|service| service.value != "*").chain(except).chain(via)
+            let watched = match &check.value {
+                CheckSpec::Load(load) => load.watch.as_slice(),
+                _ => &[],
+            };
+            let named = services.iter().filter(|service| service.value != "*");
+            named.chain(except).chain(via).chain(watched.iter().map(|watch| &watch.service))
         })
         .filter_map(|service| unknown_service(service, known))
         .take(MOST_PROBLEMS + 1)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Blind;
+use super::{Blind, Load};
 use crate::probe::answer::Cgroup;
 
 /// One act and what it showed.
@@ -13,6 +13,8 @@ pub enum Act {
     Oom(Box<Oom>),
     /// Every process was stopped.
     Stop(Stop),
+    /// Much was asked.
+    Load(Box<Load>),
 }
 
 impl Act {
@@ -21,7 +23,7 @@ impl Act {
     pub fn oom(&self) -> Option<&Oom> {
         match self {
             Act::Oom(oom) => Some(oom),
-            Act::Stop(_) => None,
+            Act::Stop(_) | Act::Load(_) => None,
         }
     }
 
@@ -30,7 +32,16 @@ impl Act {
     pub fn stop(&self) -> Option<&Stop> {
         match self {
             Act::Stop(stop) => Some(stop),
-            Act::Oom(_) => None,
+            Act::Oom(_) | Act::Load(_) => None,
+        }
+    }
+
+    /// What was seen while the service was asked for much.
+    #[must_use]
+    pub fn load(&self) -> Option<&Load> {
+        match self {
+            Act::Load(load) => Some(load),
+            Act::Oom(_) | Act::Stop(_) => None,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The rules for the parameters of single checks.
 
+use std::time::Duration;
+
 use super::super::CheckSpec;
 use super::super::amount::Bytes;
 use super::super::capability;
-use super::super::check::{Baseline, ImageSize};
+use super::super::check::{Baseline, ImageSize, Load};
 use crate::compose::restart;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
 use crate::yaml::Spanned;
@@ -40,6 +42,7 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
                 wrong("a `limit` of 0 is none".to_owned());
             }
         }
+        CheckSpec::Load(load) => load_shape(load, &mut wrong),
         CheckSpec::ImageSize(size) => image_size(size, &mut wrong),
         CheckSpec::Reservation(reservation) => {
             if reservation.memory.is_none() && reservation.cpus.is_none() {
@@ -87,6 +90,41 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         | CheckSpec::NoPublishedOnAllInterfaces(_)
         | CheckSpec::LogRotation(_)
         | CheckSpec::TmpfsBounded(_) => {}
+    }
+}
+
+/// The most requests a second: with more, the generator would measure itself.
+const MOST_RATE: f64 = 2000.0;
+/// The most connections.
+const MOST_CONNECTIONS: u32 = 1000;
+/// The longest load.
+const LONGEST: Duration = Duration::from_secs(600);
+/// With fewer requests, 99 of 100 are all.
+const LEAST_REQUESTS: u64 = 100;
+
+fn load_shape(load: &Load, wrong: &mut impl FnMut(String)) {
+    if !load.path.starts_with('/') || !load.path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        wrong("`path` must begin with `/` and hold no space".to_owned());
+    }
+    if !(load.rate() > 0.0 && load.rate() <= MOST_RATE) {
+        wrong(format!("`rate` must be more than 0 and at most {MOST_RATE} a second"));
+    } else if load.duration() > LONGEST {
+        wrong(format!("`duration` must be at most {} s", LONGEST.as_secs()));
+    } else if load.requests() < LEAST_REQUESTS {
+        let requests = load.requests();
+        wrong(format!("{requests} requests are too few: {LEAST_REQUESTS} are needed"));
+    }
+    if !(1..=MOST_CONNECTIONS).contains(&load.connections()) {
+        wrong(format!("`connections` must be from 1 to {MOST_CONNECTIONS}"));
+    }
+    if !(0.0..1.0).contains(&load.max_errors) {
+        wrong("`max_errors` must be from 0 to less than 1".to_owned());
+    }
+    if !(load.budget.ratio.is_finite() && load.budget.ratio > 0.0) {
+        wrong("the `ratio` of `budget` must be more than 0".to_owned());
+    }
+    if !load.watch.is_empty() && !load.neighbours {
+        wrong("`watch` names neighbours, and `neighbours` says that none is asked".to_owned());
     }
 }
 
