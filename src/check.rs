@@ -19,6 +19,7 @@ mod docker_access_via;
 mod healthy;
 mod host_capacity;
 mod image_size;
+mod load;
 mod log_rotation;
 mod memory_limit;
 mod namespaces;
@@ -70,6 +71,7 @@ pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {
         CheckSpec::OomBlastRadius(check) => oom_blast_radius::judge(check, service, world),
         CheckSpec::CpuLimitEnforced(check) => cpu_limit_enforced::judge(check, service, world),
         CheckSpec::PidsLimitEnforced(_) => pids_limit_enforced::judge(service, world),
+        CheckSpec::Load(check) => load::judge(check, service, world),
         CheckSpec::ImageSize(check) => image_size::judge(check, service, world),
         CheckSpec::NoBuildTools(check) => no_build_tools::judge(check, service, world),
         CheckSpec::NoSecretsInImage(check) => no_secrets_in_image::judge(check, service, world),

@@ -15,6 +15,7 @@ pub mod exec;
 pub mod image;
 pub mod object;
 pub mod sidecar;
+pub mod stats;
 pub mod versions;
 
 pub use endpoint::Endpoint;

@@ -115,6 +115,7 @@ mod tests {
             claims,
             aborted: letters.contains('!').then(|| "cut short".to_owned()),
             leftovers: letters.matches('+').map(|_| "container abc".to_owned()).collect(),
+            timeline: None,
         }
     }
 

@@ -30,6 +30,7 @@ pub mod run_id;
 pub mod scenario;
 pub mod stack;
 pub mod sweep;
+pub mod timeline;
 pub mod verdict;
 pub mod world;
 pub mod yaml;

@@ -45,6 +45,72 @@ pub struct Record {
     pub aborted: Option<String>,
     /// Objects that could not be removed, an entry each.
     pub leftovers: Vec<String>,
+    /// What the services used from when the stack was up until it went down; null where the run
+    /// was cut short before.
+    #[serde(default)]
+    pub timeline: Option<Timeline>,
+}
+
+/// What the services used while the stack was up. Offsets are in milliseconds from `began`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// When the first sample was taken, in UTC.
+    pub began: Timestamp,
+    /// When each sample was taken; it is one moment for all containers.
+    pub at_ms: Vec<u64>,
+    /// The containers.
+    pub courses: Vec<Course>,
+}
+
+/// What one container used. Each column has an entry per sample of the timeline, null where
+/// nothing could be seen, as while a container is started again; a column in which nothing was
+/// ever seen is empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// The service.
+    pub service: String,
+    /// The container's name.
+    pub container: String,
+    /// Where the samples come from.
+    pub source: Source,
+    /// Why something could not be seen, where that was so last.
+    pub unseen: Option<String>,
+    /// The CPU time used since the container was started, in nanoseconds.
+    pub cpu_ns: Vec<Option<u64>>,
+    /// The memory charged to the container, in bytes, file cache included; the most of what a
+    /// sample stands for.
+    pub memory_bytes: Vec<Option<u64>>,
+    /// Processes and threads; the most of what a sample stands for.
+    pub pids: Vec<Option<u64>>,
+    /// Processes that the OOM killer has killed since the container was started.
+    pub oom_kills: Vec<Option<u64>>,
+    /// What the engine called the container at which offset: `healthy`, or `running` where there
+    /// is no health check. An entry for each change that was seen.
+    pub statuses: Vec<(u64, String)>,
+    /// The runs of the health check that began and ended meanwhile.
+    pub health: HealthCourse,
+}
+
+/// Where samples come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The files of the container's cgroup, read on the engine's host.
+    Cgroup,
+    /// The engine's statistics.
+    Engine,
+}
+
+/// Runs of a health check, an entry in each column per run. Of many runs the slower ones of
+/// neighbours are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCourse {
+    /// When it began.
+    pub at_ms: Vec<u64>,
+    /// How long it took, in milliseconds; the latency of the service as its own check sees it.
+    pub took_ms: Vec<u64>,
+    /// What it ended with; 0 is healthy.
+    pub exit_code: Vec<i64>,
 }
 
 /// The image that a service runs.

@@ -20,7 +20,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::observe::controls::{Controls, Needs};
 use crate::observe::kit::Kit;
 use crate::plan::{Selection, plan};
-use crate::record::{ImageRecord, Record, SCHEMA, Summary};
+use crate::record::{ImageRecord, Record, SCHEMA, Summary, Timeline};
 use crate::redact::{DiscreetListener, Redactor, redact_record};
 use crate::run_id::{RunId, nonce};
 use crate::scenario::load::Loaded;
@@ -29,8 +29,10 @@ use crate::stack::compose_tool::{ComposeError, ComposeTool};
 use crate::stack::reaper::Reaper;
 use crate::stack::runs::{self, Alive};
 use crate::stack::{Stack, leftover};
+use crate::timeline::Recorder;
 
 mod coming;
+mod footprint;
 mod intrude;
 mod layers;
 mod ledger;
@@ -99,6 +101,8 @@ struct Findings {
     images: Vec<ImageRecord>,
     changes: Vec<String>,
     secrets: Vec<String>,
+    recorder: Option<Recorder>,
+    timeline: Option<Timeline>,
 }
 
 /// Runs a scenario.
@@ -126,6 +130,7 @@ pub async fn run(
     let why = failure.as_ref().map_or_else(|| "the run ended".to_owned(), ToString::to_string);
     let ledger = findings.ledger.unwrap_or_else(|| Ledger::without_plan(scenario));
     let claims = ledger.close(&why, ledger::today());
+    findings.environment.insert("peak_memory_bytes".to_owned(), footprint::peak_memory());
     let record = Record {
         schema: SCHEMA.to_owned(),
         run_id: run.to_string(),
@@ -139,6 +144,7 @@ pub async fn run(
         claims,
         aborted: failure.as_ref().map(ToString::to_string),
         leftovers,
+        timeline: findings.timeline,
     };
     let redactor = Redactor::new(findings.secrets);
     let took = started_at.elapsed();
@@ -195,6 +201,9 @@ async fn guarded(
     let start = Start { engine: &engine, run, tool: &tool, env: &env };
     let failure =
         whole(request, start, resolving, interrupt, emit, findings, &mut stack).await.err();
+    if let Some(recorder) = findings.recorder.take() {
+        findings.timeline = Some(recorder.finish().await);
+    }
     if failure.as_ref().is_some_and(|failure| failure.exit_code() == ExitCode::Interrupted) {
         emit.hear(Event::Interrupted);
     }

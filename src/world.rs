@@ -18,9 +18,11 @@ use crate::observe::account::Identity;
 use crate::probe::Reply;
 
 pub mod act;
+pub mod load;
 pub mod neighbours;
 
 pub use act::{Act, Blast, Cpu, CpuCount, Forked, Late, Oom, Pids, Stop};
+pub use load::Load;
 
 /// Why something could not be seen, in a sentence.
 pub type Blind = String;

@@ -19,6 +19,7 @@ mod engine {
         pub(crate) mod healthy;
         pub(crate) mod identity;
         pub(crate) mod limits;
+        pub(crate) mod load;
         pub(crate) mod logs;
         pub(crate) mod measured;
         pub(crate) mod oom;
@@ -37,5 +38,6 @@ mod engine {
     pub(crate) mod record;
     pub(crate) mod stack;
     pub(crate) mod swept;
+    pub(crate) mod timeline;
     pub(crate) mod versions;
 }

@@ -42,6 +42,10 @@ fn hostile() -> Record {
     record.run_id.clone_from(&text);
     record.aborted = Some(text.clone());
     record.leftovers = vec![text.clone()];
+    for course in record.timeline.iter_mut().flat_map(|timeline| &mut timeline.courses) {
+        course.container.clone_from(&text);
+        course.unseen = Some(text.clone());
+    }
     record.changes = vec![text.clone()];
     record.environment.insert(text.clone(), json!({ text.clone(): text }));
     for claim in &mut record.claims {
@@ -190,6 +194,10 @@ fn leaking(secret: &str) -> Record {
     record.changes.push(secret.to_owned());
     record.aborted = Some(secret.to_owned());
     record.leftovers.push(secret.to_owned());
+    for course in record.timeline.iter_mut().flat_map(|timeline| &mut timeline.courses) {
+        course.container.push_str(secret);
+        course.unseen = Some(secret.to_owned());
+    }
     for claim in &mut record.claims {
         claim.text.push_str(secret);
         claim.source.push_str(secret);

@@ -18,12 +18,15 @@ use stackproof::event::Nobody;
 use stackproof::interrupt::Interrupt;
 use stackproof::lease::{Lease, Manner, Runner};
 use stackproof::plan::Selection;
-use stackproof::record::ClaimRecord;
+use stackproof::record::{ClaimRecord, Record};
 use stackproof::run::{Mode, Request, bring_up, run};
 use stackproof::scenario::check::{HostCapacity, WhenSmall};
-use stackproof::scenario::load::{Loaded, load};
+use stackproof::scenario::load::load;
 use stackproof::scenario::{CheckSpec, Claim};
 use stackproof::verdict::Verdict;
+
+/// The most memory that a run may have in use, in bytes.
+const MOST_MEMORY: u64 = 64 << 20;
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -33,6 +36,9 @@ fn main() {
         Some("scenarios/vulnerable/otis.broken.yaml"),
     ));
     trials.extend(scenario("scenarios/e2i.yaml", None));
+    trials.push(Trial::test("e2i::a-run-of-every-claim-is-small-and-sees-every-service", || {
+        whole("scenarios/e2i.yaml", 10)
+    }));
     trials.extend(scenario(
         "scenarios/vulnerable/e2i.yaml",
         Some("scenarios/vulnerable/e2i.broken.yaml"),
@@ -125,7 +131,8 @@ fn is_small(host: &HostCapacity) -> bool {
         || host.disk.is_some_and(|wanted| disk < wanted.0)
 }
 
-fn verify(path: &Path, id: &str, manner: Manner, expectation: &Expectation) -> Result<(), Failed> {
+/// One run, as the shared stack's, of the claims of a selection.
+fn share(path: &Path, manner: Manner, selection: Selection) -> Result<Record, Failed> {
     let runtime = tokio::runtime::Runtime::new()?;
     let endpoint = Endpoint::from_environment()?;
     let program = PathBuf::from(env!("CARGO_BIN_EXE_stackproof"));
@@ -138,8 +145,44 @@ fn verify(path: &Path, id: &str, manner: Manner, expectation: &Expectation) -> R
         runtime.block_on(up).map_err(|failure| failure.to_string())
     })?;
     let entered = lease.enter(manner)?;
-    let claim = runtime.block_on(judge(loaded, id, &lease, endpoint, program))?;
+    let mode = Mode::Shared(lease.run.clone());
+    let request = Request { loaded, mode, keep: false, selection, program };
+    let outcome =
+        runtime.block_on(async { run(&request, endpoint, &Interrupt::never(), &Nobody).await })?;
     drop(entered);
+    if let Some(failure) = outcome.failure {
+        return Err(failure.into());
+    }
+    if !outcome.record.leftovers.is_empty() {
+        return Err(format!("left behind: {:?}", outcome.record.leftovers).into());
+    }
+    Ok(outcome.record)
+}
+
+/// Every claim in one run, without the acts: what such a run needs, and that its timeline has all
+/// services.
+fn whole(path: &str, services: usize) -> Result<(), Failed> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let selection = Selection { no_intrusive: true, ..Selection::default() };
+    let record = share(&path, Manner::Looking, selection)?;
+    let peak = record.environment.get("peak_memory_bytes").and_then(serde_json::Value::as_u64);
+    if peak.is_none_or(|peak| peak >= MOST_MEMORY) {
+        return Err(format!("the run had {peak:?} bytes in use").into());
+    }
+    let timeline = record.timeline.ok_or("there is no timeline")?;
+    let seen = timeline.courses.iter().filter(|course| {
+        let columns = [&course.cpu_ns, &course.memory_bytes, &course.pids];
+        columns.iter().all(|column| column.len() == timeline.at_ms.len())
+            && !course.health.took_ms.is_empty()
+    });
+    if seen.count() == services { Ok(()) } else { Err(format!("{timeline:#?}").into()) }
+}
+
+fn verify(path: &Path, id: &str, manner: Manner, expectation: &Expectation) -> Result<(), Failed> {
+    let selection = Selection { claims: vec![id.to_owned()], ..Selection::default() };
+    let record = share(path, manner, selection)?;
+    let claim = record.claims.into_iter().find(|claim| claim.id == id);
+    let claim = claim.ok_or("the record lacks the claim")?;
     let text = format!("{}\n{:#?}", claim.verdict, findings(&claim));
     match expectation {
         Expectation::Held if claim.verdict == Verdict::Held => Ok(()),
@@ -164,29 +207,4 @@ fn findings(claim: &ClaimRecord) -> Vec<(&str, &str, Verdict, &str)> {
         .iter()
         .map(|check| (&*check.code, &*check.service, check.verdict, &*check.message))
         .collect()
-}
-
-async fn judge(
-    loaded: Loaded,
-    id: &str,
-    lease: &Lease,
-    endpoint: Endpoint,
-    program: PathBuf,
-) -> Result<ClaimRecord, Failed> {
-    let request = Request {
-        loaded,
-        mode: Mode::Shared(lease.run.clone()),
-        keep: false,
-        selection: Selection { claims: vec![id.to_owned()], ..Selection::default() },
-        program,
-    };
-    let outcome = run(&request, endpoint, &Interrupt::never(), &Nobody).await?;
-    if let Some(failure) = outcome.failure {
-        return Err(failure.into());
-    }
-    if !outcome.record.leftovers.is_empty() {
-        return Err(format!("left behind: {:?}", outcome.record.leftovers).into());
-    }
-    let claim = outcome.record.claims.into_iter().find(|claim| claim.id == id);
-    claim.ok_or_else(|| "the record lacks the claim".into())
 }

@@ -1,6 +1,7 @@
 //! Containers: what the engine says of them, and what may be done to them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use bollard::query_parameters::{
     DownloadFromContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
@@ -281,6 +282,15 @@ impl Container {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.state.running == Some(true)
+    }
+
+    /// Its addresses in its networks; none where it shares another's network.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let networks = self.network_settings.as_ref().and_then(|it| it.networks.as_ref());
+        let endpoints = networks.into_iter().flat_map(BTreeMap::values);
+        let texts = endpoints.flat_map(|it| [&it.ip_address, &it.global_ipv6_address]);
+        texts.filter_map(|text| text.as_ref()?.parse().ok()).collect()
     }
 
     /// The value of a label.

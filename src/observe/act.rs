@@ -15,6 +15,7 @@ use crate::world::Blind;
 pub mod blast;
 pub mod cpu;
 pub mod late;
+pub mod load;
 pub mod oom;
 pub mod pids;
 pub mod stop;

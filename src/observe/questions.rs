@@ -50,7 +50,8 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::OomContained(_)
             | CheckSpec::OomBlastRadius(_)
             | CheckSpec::CpuLimitEnforced(_)
-            | CheckSpec::PidsLimitEnforced(_) => add(Question::Cgroup),
+            | CheckSpec::PidsLimitEnforced(_)
+            | CheckSpec::Load(_) => add(Question::Cgroup),
             CheckSpec::NoEnv(_) => add(Question::Environ),
             CheckSpec::TmpfsBounded(_) => {
                 add(Question::Processes);

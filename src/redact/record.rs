@@ -2,7 +2,7 @@
 
 use super::Redactor;
 use crate::observation::{Evidence, Observation};
-use crate::record::{CheckRecord, ClaimRecord, DocumentedRecord, ImageRecord, Record};
+use crate::record::{CheckRecord, ClaimRecord, DocumentedRecord, ImageRecord, Record, Timeline};
 
 /// The record with every secret taken out of what was read, printed or inspected.
 ///
@@ -28,6 +28,7 @@ pub fn redact_record(record: Record, redactor: &Redactor) -> Record {
         summary,
         aborted,
         leftovers,
+        timeline,
     } = record;
     // The keys of the environment are ours.
     environment.values_mut().for_each(|value| redactor.redact_value(value));
@@ -45,7 +46,18 @@ pub fn redact_record(record: Record, redactor: &Redactor) -> Record {
         summary,
         aborted: aborted.map(|reason| redactor.redact(&reason)),
         leftovers: texts(leftovers),
+        timeline: timeline.map(|timeline| redact_timeline(timeline, redactor)),
     }
+}
+
+fn redact_timeline(timeline: Timeline, redactor: &Redactor) -> Timeline {
+    let Timeline { began, at_ms, mut courses } = timeline;
+    for course in &mut courses {
+        // Everything else is an identity, a number, or a word of the engine's own.
+        course.container = redactor.redact(&course.container);
+        course.unseen = course.unseen.as_deref().map(|why| redactor.redact(why));
+    }
+    Timeline { began, at_ms, courses }
 }
 
 fn redact_image(image: ImageRecord, redactor: &Redactor) -> ImageRecord {

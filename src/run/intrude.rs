@@ -10,7 +10,7 @@ use super::{Clock, Findings};
 use crate::check;
 use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
-use crate::observe::act::{blast, cpu, late, oom, pids, stop};
+use crate::observe::act::{blast, cpu, late, load, oom, pids, stop};
 use crate::observe::kit::Kit;
 use crate::scenario::CheckSpec;
 use crate::scenario::check::StartsInAnyOrder;
@@ -136,6 +136,12 @@ impl Verification<'_> {
                         let act = pids::exhaust(kit, sight, &others, self.interrupt);
                         Some(act.await.map(|pids| Act::Pids(Box::new(pids))))
                     }
+                    CheckSpec::Load(check) => {
+                        let others = others(world, sight);
+                        let stand = load::Stand { engine: self.engine, kit, sight, others };
+                        let act = stand.bear(check, self.interrupt);
+                        Some(act.await.map(|load| Act::Load(Box::new(load))))
+                    }
                     CheckSpec::Healthy(check) if check::worth_stopping(sight) => {
                         let within = check.within.0;
                         let act = stop::stop(self.engine, kit, sight, within, self.interrupt);
@@ -234,6 +240,7 @@ fn at_most(spec: &CheckSpec) -> Duration {
         CheckSpec::OomBlastRadius(check) => oom::HOG + check.healthy_within.0,
         CheckSpec::CpuLimitEnforced(check) => check.duration.0,
         CheckSpec::PidsLimitEnforced(_) => pids::HOLD,
+        CheckSpec::Load(check) => check.duration() + load::ON_TOP,
         // The processes are stopped for at most three times that, and continue by themselves.
         CheckSpec::Healthy(check) => 4 * check.within.0,
         _ => Duration::ZERO,

@@ -26,6 +26,7 @@ use crate::run_id::RunId;
 use crate::scenario::CheckSpec;
 use crate::stack::Stack;
 use crate::stack::compose_tool::ComposeTool;
+use crate::timeline::Recorder;
 use crate::world::{Blind, World};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all, ready};
@@ -85,6 +86,7 @@ impl Verification<'_> {
         let observer =
             Observer { engine: self.engine, kit: self.kit, stack: self.stack, plan: self.plan };
         let containers = self.interrupt.or(self.stack.containers(self.engine)).await??;
+        findings.recorder = Some(Recorder::start(self.engine, &containers));
         findings.secrets.extend(secrets::of_containers(containers.values().flatten()));
         self.emit.learn(findings.secrets.clone());
         let document = self.follow_document(&containers);

@@ -12,6 +12,7 @@ mod capacity;
 mod confinement;
 mod image;
 mod limit;
+mod load;
 mod order;
 mod watch;
 
@@ -23,6 +24,7 @@ pub use image::{Baseline, ImageSize, NoBuildTools, NoSecretsInImage, SingleDepen
 pub use limit::{
     CpuLimit, LogRotation, MemoryLimit, PidsLimit, Reservation, SwapLimit, TmpfsBounded,
 };
+pub use load::{Load, Shape};
 pub use order::StartsInAnyOrder;
 pub use watch::{LatencyBudget, Watch};
 
@@ -70,6 +72,8 @@ pub enum CheckSpec {
     CpuLimitEnforced(CpuLimitEnforced),
     /// A service that forks without end is refused at its limit, and its neighbours still fork.
     PidsLimitEnforced(PidsLimitEnforced),
+    /// The service bears a load within its limits, and its neighbours do not notice.
+    Load(Load),
     /// The image is as small as claimed.
     ImageSize(ImageSize),
     /// No layer of the image holds build tools.
@@ -170,6 +174,7 @@ impl CheckSpec {
             CheckSpec::OomBlastRadius(_) => "oom-blast-radius",
             CheckSpec::CpuLimitEnforced(_) => "cpu-limit-enforced",
             CheckSpec::PidsLimitEnforced(_) => "pids-limit-enforced",
+            CheckSpec::Load(_) => "load",
             CheckSpec::ImageSize(_) => "image-size",
             CheckSpec::NoBuildTools(_) => "no-build-tools",
             CheckSpec::NoSecretsInImage(_) => "no-secrets-in-image",
@@ -213,6 +218,7 @@ impl CheckSpec {
             CheckSpec::OomBlastRadius(check) => (&check.services, &check.except),
             CheckSpec::CpuLimitEnforced(check) => (&check.services, &check.except),
             CheckSpec::PidsLimitEnforced(check) => (&check.services, &check.except),
+            CheckSpec::Load(check) => (&check.services, &check.except),
             CheckSpec::ImageSize(check) => (&check.services, &check.except),
             CheckSpec::NoBuildTools(check) => (&check.services, &check.except),
             CheckSpec::NoSecretsInImage(check) => (&check.services, &check.except),
@@ -240,6 +246,7 @@ impl CheckSpec {
             | CheckSpec::OomBlastRadius(_)
             | CheckSpec::CpuLimitEnforced(_)
             | CheckSpec::PidsLimitEnforced(_)
+            | CheckSpec::Load(_)
             | CheckSpec::StartsInAnyOrder(_) => true,
             CheckSpec::Healthy(check) => check.when_stopped,
             CheckSpec::RunsAs(_)

@@ -42,6 +42,7 @@ pub fn unknown_services(scenario: &Scenario, known: &BTreeSet<String>) -> Vec<Di
             };
             let watched: &[Watch] = match &check.value {
                 CheckSpec::OomBlastRadius(blast) => &blast.watch,
+                CheckSpec::Load(load) => &load.watch,
                 _ => &[],
             };
             let watched = watched.iter().map(|watch| &watch.service);

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Blind;
 use super::neighbours::Neighbours;
+use super::{Blind, Load};
 use crate::probe::answer::Cgroup;
 
 /// One act and what it showed.
@@ -22,6 +22,8 @@ pub enum Act {
     Cpu(Box<Cpu>),
     /// Processes were forked until the kernel refused.
     Pids(Box<Pids>),
+    /// Much was asked.
+    Load(Box<Load>),
 }
 
 impl Act {
@@ -59,6 +61,12 @@ impl Act {
     #[must_use]
     pub fn pids(&self) -> Option<&Pids> {
         if let Act::Pids(pids) = self { Some(pids) } else { None }
+    }
+
+    /// What was seen while the service was asked for much.
+    #[must_use]
+    pub fn load(&self) -> Option<&Load> {
+        if let Act::Load(load) = self { Some(load) } else { None }
     }
 }
 

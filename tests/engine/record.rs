@@ -93,5 +93,13 @@ fn a_run_writes_no_secret_of_its_model_and_a_record_of_this_form() {
             what.as_str().unwrap().split(" of ").next().unwrap().to_owned()
         }),
         ".claims[].checks[].evidence[].value" => "[value]",
+        ".timeline.began" => "[when]", ".timeline.at_ms" => "[column]",
+        ".timeline.courses[].container" => "[container]",
+        ".timeline.courses[].source" => "[source]",
+        ".timeline.courses[].unseen" => "[reason]",
+        ".timeline.courses[].cpu_ns" => "[column]",
+        ".timeline.courses[].memory_bytes" => "[column]",
+        ".timeline.courses[].pids" => "[column]", ".timeline.courses[].oom_kills" => "[column]",
+        ".timeline.courses[].statuses" => "[changes]",
     });
 }

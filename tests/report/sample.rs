@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stackproof::observation::{Evidence, Observation, Vantage};
 use stackproof::record::{
-    CheckRecord, ClaimRecord, DocumentedRecord, ImageRecord, Record, SCHEMA, Summary,
+    CheckRecord, ClaimRecord, Course, DocumentedRecord, HealthCourse, ImageRecord, Record, SCHEMA,
+    Source, Summary, Timeline,
 };
 use stackproof::scenario::Severity;
 use stackproof::verdict::Verdict;
@@ -85,6 +86,27 @@ pub(crate) fn record(scenario: &str, claims: Vec<ClaimRecord>) -> Record {
         claims,
         aborted: None,
         leftovers: Vec::new(),
+        timeline: Some(timeline()),
+    }
+}
+
+/// A container that was started again between its two samples.
+fn timeline() -> Timeline {
+    Timeline {
+        began: at(3),
+        at_ms: vec![0, 1000],
+        courses: vec![Course {
+            service: "api".to_owned(),
+            container: "otis-7f3a2c19-api-1".to_owned(),
+            source: Source::Cgroup,
+            unseen: Some("its cgroup is not there: it does not run".to_owned()),
+            cpu_ns: vec![Some(52_000_000), None],
+            memory_bytes: vec![Some(31_457_280), None],
+            pids: vec![Some(4), None],
+            oom_kills: vec![],
+            statuses: vec![(0, "healthy".to_owned())],
+            health: HealthCourse { at_ms: vec![412], took_ms: vec![87], exit_code: vec![0] },
+        }],
     }
 }
 

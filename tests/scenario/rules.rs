@@ -330,6 +330,76 @@ fn claim_parts(#[case] good: &str, #[case] bad: &str, #[case] code: &str) {
     "image-size: {services: [web], baseline: {compose: compose.yaml, service: db, smaller_by_at_least: 2, smaller_by_at_most: 1}}",
     "wrong-limit"
 )]
+#[case::a_path_begins_with_a_slash(
+    "load: {services: [web], port: 80, path: /}",
+    "load: {services: [web], port: 80, path: health}",
+    "wrong-limit"
+)]
+#[case::a_path_holds_no_space(
+    "load: {services: [web], port: 80, path: /a?b=c}",
+    "load: {services: [web], port: 80, path: \"/a b\"}",
+    "wrong-limit"
+)]
+#[case::a_rate_is_positive(
+    "load: {services: [web], port: 80, path: /, rate: 2000}",
+    "load: {services: [web], port: 80, path: /, rate: 0}",
+    "wrong-limit"
+)]
+#[case::a_rate_is_a_number(
+    "load: {services: [web], port: 80, path: /, rate: 100}",
+    "load: {services: [web], port: 80, path: /, rate: .nan}",
+    "wrong-limit"
+)]
+#[case::a_rate_is_bounded(
+    "load: {services: [web], port: 80, path: /, rate: 2000}",
+    "load: {services: [web], port: 80, path: /, rate: 2001}",
+    "wrong-limit"
+)]
+#[case::a_load_ends(
+    "load: {services: [web], port: 80, path: /, duration: 10m}",
+    "load: {services: [web], port: 80, path: /, duration: 11m}",
+    "wrong-limit"
+)]
+#[case::a_load_is_more_than_a_few_requests(
+    "load: {services: [web], port: 80, path: /, rate: 100, duration: 1s}",
+    "load: {services: [web], port: 80, path: /, rate: 99, duration: 1s}",
+    "wrong-limit"
+)]
+#[case::a_load_has_connections(
+    "load: {services: [web], port: 80, path: /, connections: 1}",
+    "load: {services: [web], port: 80, path: /, connections: 0}",
+    "wrong-limit"
+)]
+#[case::connections_are_bounded(
+    "load: {services: [web], port: 80, path: /, connections: 1000}",
+    "load: {services: [web], port: 80, path: /, connections: 1001}",
+    "wrong-limit"
+)]
+#[case::not_all_may_fail(
+    "load: {services: [web], port: 80, path: /, max_errors: 0.99}",
+    "load: {services: [web], port: 80, path: /, max_errors: 1}",
+    "wrong-limit"
+)]
+#[case::shapes_are_known(
+    "load: {services: [web], port: 80, path: /, shape: documented}",
+    "load: {services: [web], port: 80, path: /, shape: endless}",
+    "unknown-value"
+)]
+#[case::watched_neighbours_exist(
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: dbb, port: 1}]}",
+    "unknown-service"
+)]
+#[case::watched_neighbours_are_asked(
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}], neighbours: false}",
+    "wrong-limit"
+)]
+#[case::a_budget_is_a_number(
+    "load: {services: [web], port: 80, path: /, latency_budget: {ratio: 1}}",
+    "load: {services: [web], port: 80, path: /, latency_budget: {ratio: .nan}}",
+    "wrong-limit"
+)]
 #[case::users_need_no_name(
     "runs-as: {services: [web]}",
     "runs-as: {services: [web], user: 1000}",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::CheckSpec;
 use super::super::amount::Bytes;
 use super::super::capability;
-use super::super::check::{Baseline, ImageSize, OomBlastRadius};
+use super::super::check::{Baseline, ImageSize, Load, OomBlastRadius};
 use crate::compose::restart;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
 use crate::yaml::Spanned;
@@ -56,6 +56,7 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
                 wrong("`duration` must be from 1s to 30s".to_owned());
             }
         }
+        CheckSpec::Load(load) => load_shape(load, &mut wrong),
         CheckSpec::ImageSize(size) => image_size(size, &mut wrong),
         CheckSpec::Reservation(reservation) => {
             if reservation.memory.is_none() && reservation.cpus.is_none() {
@@ -140,6 +141,41 @@ fn blast_radius(check: &OomBlastRadius, wrong: &mut impl FnMut(String)) {
         if check.services.iter().any(|service| service.value == *name) {
             wrong(format!("`watch`: {name} is no neighbour of itself"));
         }
+    }
+}
+
+/// The most requests a second: with more, the generator would measure itself.
+const MOST_RATE: f64 = 2000.0;
+/// The most connections.
+const MOST_CONNECTIONS: u32 = 1000;
+/// The longest load.
+const LONGEST_LOAD: Duration = Duration::from_secs(600);
+/// With fewer requests, 99 of 100 are all.
+const LEAST_REQUESTS: u64 = 100;
+
+fn load_shape(load: &Load, wrong: &mut impl FnMut(String)) {
+    if !load.path.starts_with('/') || !load.path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        wrong("`path` must begin with `/` and hold no space".to_owned());
+    }
+    if !(load.rate() > 0.0 && load.rate() <= MOST_RATE) {
+        wrong(format!("`rate` must be more than 0 and at most {MOST_RATE} a second"));
+    } else if load.duration() > LONGEST_LOAD {
+        wrong(format!("`duration` must be at most {} s", LONGEST_LOAD.as_secs()));
+    } else if load.requests() < LEAST_REQUESTS {
+        let requests = load.requests();
+        wrong(format!("{requests} requests are too few: {LEAST_REQUESTS} are needed"));
+    }
+    if !(1..=MOST_CONNECTIONS).contains(&load.connections()) {
+        wrong(format!("`connections` must be from 1 to {MOST_CONNECTIONS}"));
+    }
+    if !(0.0..1.0).contains(&load.max_errors) {
+        wrong("`max_errors` must be from 0 to less than 1".to_owned());
+    }
+    if !(load.latency_budget.ratio.is_finite() && load.latency_budget.ratio > 0.0) {
+        wrong("the `ratio` of `latency_budget` must be more than 0".to_owned());
+    }
+    if !load.watch.is_empty() && !load.neighbours {
+        wrong("`watch` names neighbours, and `neighbours` says that none is asked".to_owned());
     }
 }
 

@@ -26,6 +26,7 @@ use super::world::{control, processes, reply, said, seen, status, unseen};
 #[case("oom-blast-radius")]
 #[case("cpu-limit-enforced")]
 #[case("pids-limit-enforced")]
+#[case("load")]
 #[case("healthy")]
 #[case("no-raw-socket-mount")]
 #[case("reservation")]
@@ -33,7 +34,11 @@ use super::world::{control, processes, reply, said, seen, status, unseen};
 #[case("tmpfs-bounded")]
 fn a_service_without_containers_is_inconclusive(#[case] code: &str) {
     let via = json!({"via": [0, 0, 0, "web"]});
-    let parameters = if code == "docker-access-via" { via } else { json!({}) };
+    let parameters = match code {
+        "docker-access-via" => via,
+        "load" => json!({"port": 80, "path": [0, 0, 0, "/"]}),
+        _ => json!({}),
+    };
     let finding = said(code, parameters, &unseen(json!({})));
     let expected = (Inconclusive, "service web has no container");
     assert_eq!((finding.verdict, finding.message.as_str()), expected);
