@@ -73,9 +73,12 @@ fn the_twin_has_the_same_services_and_nothing_that_was_fixed() {
     let worker = &twin["services"]["worker"];
     assert_eq!(worker["user"], "root");
     assert_eq!(worker["environment"]["C_FORCE_ROOT"], "1");
-    for service in twin["services"].as_object().unwrap().values() {
-        for fixed in ["deploy", "cap_drop", "security_opt", "read_only", "restart", "logging"] {
+    for (name, service) in twin["services"].as_object().unwrap() {
+        for fixed in ["deploy", "cap_drop", "security_opt", "read_only", "logging"] {
             assert_eq!(service.get(fixed), None, "{service:#}");
         }
+        // The scheduler leaves it to the engine to wait for the broker.
+        let restart = if name == "scheduler" { Value::from("on-failure") } else { Value::Null };
+        assert_eq!(service["restart"], restart, "{service:#}");
     }
 }
