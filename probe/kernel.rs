@@ -177,6 +177,36 @@ pub fn in_child(work: impl FnOnce() -> i32) -> Result<i32, String> {
     Ok(if signal == 0 { (status >> 8) & 0xff } else { 256 + signal })
 }
 
+/// Forks a child that sleeps until it is killed, and that the kernel kills when we end: prctl(2),
+/// `PR_SET_PDEATHSIG`.
+pub fn sleeping_child() -> Result<i32, String> {
+    const PR_SET_PDEATHSIG: c_int = 1;
+    const SIGKILL: c_ulong = 9;
+    let parent = std::process::id();
+    // SAFETY: the program has one thread wherever this is called.
+    let pid = unsafe { libc_fork() };
+    if pid < 0 {
+        return Err(last_error());
+    }
+    if pid > 0 {
+        return Ok(pid);
+    }
+    // SAFETY: takes integers and touches no memory of ours.
+    let bound = unsafe { prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) } == 0;
+    // A parent that ended before that is no parent any more.
+    while bound && std::os::unix::process::parent_id() == parent {
+        poll(&mut [], -1);
+    }
+    leave()
+}
+
+/// Waits for a child that was killed: waitpid(2).
+pub fn reap(pid: i32) -> bool {
+    let mut status = 0;
+    // SAFETY: the status is ours.
+    unsafe { waitpid(pid, &mut status, 0) == pid }
+}
+
 /// Executes a program in a child and gives what it printed, at most 4 KiB.
 pub fn output_of(program: &str, argument: &str) -> Result<Vec<u8>, String> {
     let program = CString::new(program).map_err(|_| "a zero byte".to_owned())?;

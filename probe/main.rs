@@ -2,8 +2,9 @@
 //! sees. It observes and never judges, and it uses nothing of the image that it runs in.
 //!
 //! `lend` keeps the program in a pid namespace so that another container can run it; `hold` just
-//! stays; `ask` answers questions, a line of JSON each; `hog` and `pause` act.
+//! stays; `ask` answers questions, a line of JSON each; `hog`, `spin`, `breed` and `pause` act.
 
+mod breed;
 mod cgroup;
 mod descriptors;
 mod dialogue;
@@ -24,6 +25,7 @@ mod pause;
 mod privileges;
 mod processes;
 mod sockets;
+mod spin;
 mod syscalls;
 mod tcp;
 mod tls;
@@ -56,6 +58,14 @@ fn main() -> ExitCode {
         }
         ["hog", nonce, bytes, deadline] => match (bytes.parse(), deadline.parse()) {
             (Ok(bytes), Ok(deadline)) => hog::hog(nonce, bytes, deadline),
+            _ => ExitCode::from(64),
+        },
+        ["spin", nonce, threads, time] => match (threads.parse(), time.parse()) {
+            (Ok(threads), Ok(time)) => spin::spin(nonce, threads, time),
+            _ => ExitCode::from(64),
+        },
+        ["breed", nonce, most, hold] => match (most.parse(), hold.parse()) {
+            (Ok(most), Ok(hold)) => breed::breed(nonce, most, hold),
             _ => ExitCode::from(64),
         },
         ["pause", nonce, deadline, pids @ ..] => match deadline.parse() {

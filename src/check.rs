@@ -14,6 +14,7 @@ mod apparmor;
 mod capabilities;
 mod capacity_totals;
 mod cpu_limit;
+mod cpu_limit_enforced;
 mod docker_access_via;
 mod healthy;
 mod host_capacity;
@@ -29,8 +30,10 @@ mod no_new_privileges;
 mod no_published_on_all_interfaces;
 mod no_raw_socket_mount;
 mod no_secrets_in_image;
+mod oom_blast_radius;
 mod oom_contained;
 mod pids_limit;
+mod pids_limit_enforced;
 mod read_only_root;
 mod reservation;
 mod restart_policy;
@@ -64,6 +67,9 @@ pub fn judge(spec: &CheckSpec, service: &str, world: &World) -> Finding {
         CheckSpec::PidsLimit(check) => pids_limit::judge(check, service, world),
         CheckSpec::SwapLimit(check) => swap_limit::judge(check, service, world),
         CheckSpec::OomContained(check) => oom_contained::judge(check, service, world),
+        CheckSpec::OomBlastRadius(check) => oom_blast_radius::judge(check, service, world),
+        CheckSpec::CpuLimitEnforced(check) => cpu_limit_enforced::judge(check, service, world),
+        CheckSpec::PidsLimitEnforced(_) => pids_limit_enforced::judge(service, world),
         CheckSpec::Load(check) => load::judge(check, service, world),
         CheckSpec::ImageSize(check) => image_size::judge(check, service, world),
         CheckSpec::NoBuildTools(check) => no_build_tools::judge(check, service, world),

@@ -21,7 +21,7 @@ pub mod act;
 pub mod load;
 pub mod neighbours;
 
-pub use act::{Act, Oom, Stop};
+pub use act::{Act, Blast, Cpu, CpuCount, Forked, Oom, Pids, Stop};
 pub use load::Load;
 
 /// Why something could not be seen, in a sentence.

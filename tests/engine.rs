@@ -9,13 +9,16 @@ mod engine {
     pub(crate) mod failed;
     pub(crate) mod checks {
         pub(crate) mod access;
+        pub(crate) mod blast;
         pub(crate) mod cgroup;
         pub(crate) mod created;
+        pub(crate) mod enforced;
         pub(crate) mod hardening;
         pub(crate) mod healthy;
         pub(crate) mod identity;
         pub(crate) mod limits;
         pub(crate) mod load;
+        pub(crate) mod measured;
         pub(crate) mod oom;
         pub(crate) mod published;
         pub(crate) mod stage;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Finding;
 use crate::observation::{Evidence, Observation, Vantage};
 use crate::verdict::Verdict;
-use crate::world::Blind;
+use crate::world::{Blind, Sight};
 
 /// One limit from every vantage. `None` is unlimited.
 #[derive(Debug, Clone)]
@@ -130,6 +130,21 @@ impl ThreeWay {
     fn text(&self, value: Option<f64>) -> String {
         value.map_or_else(|| "no limit".to_owned(), self.show)
     }
+}
+
+/// What is found without any act where a container has no memory limit in the kernel: nothing
+/// contains what the service takes.
+#[must_use]
+pub fn no_memory_limit(sight: &Sight, expected: &str) -> Option<Finding> {
+    let limit = sight.own().and_then(|reply| reply.cgroup()).and_then(|cgroup| cgroup.memory());
+    let Ok(None) = limit else { return None };
+    let name = sight.container.short_name();
+    let seen = Observation::now(Vantage::Inside, "memory limit in the cgroup", "none");
+    let finding = Finding::new(Verdict::Broken, expected, Evidence::one(seen))
+        .observed("no memory limit")
+        .message("the service has no memory limit, so nothing contains it")
+        .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.Memory}}}}'"));
+    Some(finding)
 }
 
 /// A limit as the number that is compared.

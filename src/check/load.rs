@@ -148,7 +148,7 @@ fn parts(check: &Asked, load: &Load, sight: &Sight, world: &World) -> Vec<Part> 
     if let Some(seen) = &load.neighbours {
         parts.push(match seen.others.is_empty() && check.watch.is_empty() {
             true => (Verdict::Skipped, "no other service runs that could notice".to_owned()),
-            false => neighbours::judge(seen, &check.budget),
+            false => neighbours::judge(seen, &check.latency_budget),
         });
     }
     parts

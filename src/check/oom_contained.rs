@@ -8,10 +8,9 @@
 
 use serde_json::json;
 
-use super::limits::{as_float, bytes};
+use super::limits::{as_float, bytes, no_memory_limit};
 use super::{Finding, each_container};
 use crate::observation::{Evidence, Observation, Vantage};
-use crate::probe::answer::Cgroup;
 use crate::scenario::check::OomContained;
 use crate::verdict::Verdict;
 use crate::world::{Act, Oom, Sight, World};
@@ -32,13 +31,8 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
          docker exec {name} sh -c 'head -c 10G /dev/zero | tail'; \
          cat /sys/fs/cgroup/memory/docker/$(docker inspect {name} --format '{{{{.Id}}}}')/memory.oom_control"
     );
-    // Without a limit nothing contains what the service takes, and that needs no act to be seen.
-    if let Ok(None) = sight.own().and_then(|reply| reply.cgroup()).and_then(|c| c.memory()) {
-        let seen = Observation::now(Vantage::Inside, "memory limit in the cgroup", "none");
-        return Finding::new(Verdict::Broken, EXPECTED, Evidence::one(seen))
-            .observed("no memory limit")
-            .message("the service has no memory limit, so nothing contains it")
-            .reproduce(format!("docker inspect {name} --format '{{{{.HostConfig.Memory}}}}'"));
+    if let Some(finding) = no_memory_limit(sight, EXPECTED) {
+        return finding;
     }
     let oom = match world.act("oom-contained", &sight.container.id, Act::oom) {
         Ok(oom) => oom,
@@ -59,19 +53,27 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
         let within = check.healthy_within.0.as_secs();
         return finding(Verdict::Broken, format!("it did not recover within {within} s: {why}"));
     }
-    let kills = match kills(oom) {
+    let kills = match oom.kills() {
         Ok(kills) => kills,
         Err(why) => return finding(Verdict::Inconclusive, why),
     };
+    if oom.command.is_some() && kills == 0 && oom.exit_code != Some(0) {
+        // It may never have begun to use memory.
+        let said = oom.stress_said().unwrap_or_default();
+        let text = format!("nothing was killed, and {said}: {}", oom.complaint);
+        return finding(Verdict::Inconclusive, text);
+    }
+    // The command does not say how far it came, but the kernel says how far all of it came.
+    let touched = oom.touched.or_else(|| oom.after.counters().ok()?.high_water).unwrap_or(0);
     if kills == 0 {
-        let touched = bytes(as_float(oom.touched));
+        let touched = bytes(as_float(touched));
         return finding(
             Verdict::Broken,
             format!("nothing was killed: {touched} were touched past a limit of {}", limit(oom)),
         );
     }
-    if oom.touched > oom.limit {
-        let touched = bytes(as_float(oom.touched));
+    if touched > oom.limit {
+        let touched = bytes(as_float(touched));
         return finding(Verdict::Broken, format!("{touched} were touched, above {}", limit(oom)));
     }
     let (before, after) = oom.restarts;
@@ -84,7 +86,7 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
         let within = check.healthy_within.0.as_secs();
         return finding(Verdict::Broken, format!("it was not healthy again within {within} s"));
     };
-    if oom.exit_code != Some(KILLED) && !restarted {
+    if oom.command.is_none() && oom.exit_code != Some(KILLED) && !restarted {
         let code = oom.exit_code.map_or_else(|| "no exit code".to_owned(), |code| code.to_string());
         return finding(
             Verdict::Inconclusive,
@@ -99,10 +101,11 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
     } else {
         format!("; died: {}", oom.died.join(", "))
     };
+    let said = oom.stress_said().map(|said| format!("; {said}")).unwrap_or_default();
     finding(
         Verdict::Held,
         format!(
-            "{kills} {of} at a limit of {}; {lived}; healthy after {recovery} ms{died}",
+            "{kills} {of} at a limit of {}; {lived}; healthy after {recovery} ms{died}{said}",
             limit(oom)
         ),
     )
@@ -110,20 +113,4 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
 
 fn limit(oom: &Oom) -> String {
     bytes(as_float(oom.limit))
-}
-
-/// The kills between the two looks. A restart makes a new cgroup whose counter begins anew, so
-/// then the engine's word counts.
-fn kills(oom: &Oom) -> Result<u64, String> {
-    let before = counter(&oom.before)?;
-    let after = counter(&oom.after)?;
-    if oom.restarts.1 > oom.restarts.0 {
-        let events = oom.events.iter().filter(|event| *event == "oom").count();
-        return Ok(u64::try_from(events).unwrap_or(u64::MAX));
-    }
-    Ok(after.saturating_sub(before))
-}
-
-fn counter(cgroup: &Cgroup) -> Result<u64, String> {
-    Ok(cgroup.counters()?.oom_kills)
 }

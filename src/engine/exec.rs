@@ -1,10 +1,12 @@
 //! Running a program in a container that runs already.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::{Engine, EngineError};
@@ -13,6 +15,8 @@ use super::{Engine, EngineError};
 const MAX_OUTPUT: usize = 8 << 20;
 /// How often the engine is asked whether an exec has ended, once its output has.
 const POLL: Duration = Duration::from_millis(5);
+/// What is being done, for errors.
+const DOING: &str = "run the probe in container";
 
 /// What an exec printed and how it ended.
 #[derive(Debug, Clone)]
@@ -56,11 +60,50 @@ impl Engine {
         user: Option<&str>,
         within: Duration,
     ) -> Result<ExecOutput, EngineError> {
-        let failed = |error: &bollard::errors::Error| {
-            EngineError::of("run the probe in container", container, error)
-        };
+        let mut started = self.start(container, argv, user, within, false).await?;
+        if started.take_all().await? {
+            started.wait(self).await?;
+        }
+        Ok(started.output)
+    }
+
+    /// The same for a program that has something to hold: once it has printed its first line,
+    /// `meanwhile` is done, and then it is told by a line on its standard input. Gives what
+    /// `meanwhile` came to, or none where the program ended without a line.
+    ///
+    /// # Errors
+    /// When the container does not run or is paused, or the engine does not answer.
+    pub async fn exec_meanwhile<T>(
+        &self,
+        container: &str,
+        argv: &[String],
+        user: Option<&str>,
+        within: Duration,
+        meanwhile: impl Future<Output = T>,
+    ) -> Result<(ExecOutput, Option<T>), EngineError> {
+        let mut started = self.start(container, argv, user, within, true).await?;
+        let mut done = None;
+        if started.take_line().await? {
+            done = tokio::time::timeout_at(started.deadline, meanwhile).await.ok();
+            started.tell().await;
+        }
+        if started.take_all().await? {
+            started.wait(self).await?;
+        }
+        Ok((started.output, done))
+    }
+
+    async fn start(
+        &self,
+        container: &str,
+        argv: &[String],
+        user: Option<&str>,
+        within: Duration,
+        input: bool,
+    ) -> Result<Started, EngineError> {
         let deadline = Instant::now() + within;
         let options = CreateExecOptions {
+            attach_stdin: Some(input),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             cmd: Some(argv.to_vec()),
@@ -74,29 +117,90 @@ impl Engine {
         };
         let (id, results) = tokio::time::timeout_at(deadline, started)
             .await
-            .map_err(|_| EngineError::silent("run the probe in container", container, within))?
-            .map_err(|error| failed(&error))?;
-        let mut output =
+            .map_err(|_| EngineError::silent(DOING, container, within))?
+            .map_err(|error| EngineError::of(DOING, container, &error))?;
+        let streams = match results {
+            StartExecResults::Attached { output, input } => Some((output, input)),
+            StartExecResults::Detached => None,
+        };
+        let output =
             ExecOutput { stdout: vec![], stderr: vec![], exit_code: None, truncated: false };
-        if let StartExecResults::Attached { output: mut stream, .. } = results {
-            loop {
-                match tokio::time::timeout_at(deadline, stream.next()).await {
-                    Err(_) => return Ok(output),
-                    Ok(None) => break,
-                    Ok(Some(Err(error))) => return Err(failed(&error)),
-                    Ok(Some(Ok(chunk))) => output.take(chunk),
-                }
+        Ok(Started { container: container.to_owned(), id, deadline, streams, output })
+    }
+}
+
+type Printed = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
+type Input = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// An exec that was started, and what it has printed so far.
+struct Started {
+    container: String,
+    id: String,
+    deadline: Instant,
+    streams: Option<(Printed, Input)>,
+    output: ExecOutput,
+}
+
+impl Started {
+    /// Takes the next piece of what is printed: whether there may be more, or none when the
+    /// deadline came first.
+    async fn take(&mut self) -> Result<Option<bool>, EngineError> {
+        let Some((printed, _)) = &mut self.streams else { return Ok(Some(false)) };
+        match tokio::time::timeout_at(self.deadline, printed.next()).await {
+            Err(_) => Ok(None),
+            Ok(None) => Ok(Some(false)),
+            Ok(Some(Err(error))) => Err(EngineError::of(DOING, &*self.container, &error)),
+            Ok(Some(Ok(chunk))) => {
+                self.output.take(chunk);
+                Ok(Some(true))
             }
         }
-        while Instant::now() < deadline {
-            let state = self.docker.inspect_exec(&id).await.map_err(|error| failed(&error))?;
+    }
+
+    /// Whether a whole line was printed before the end and before the deadline.
+    async fn take_line(&mut self) -> Result<bool, EngineError> {
+        while !self.output.stdout.contains(&b'\n') {
+            if self.take().await? != Some(true) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes all that is printed: whether it came to its end before the deadline.
+    async fn take_all(&mut self) -> Result<bool, EngineError> {
+        loop {
+            match self.take().await? {
+                Some(true) => {}
+                Some(false) => return Ok(true),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Writes a line to the program. One that has ended meanwhile says so by what it printed.
+    async fn tell(&mut self) {
+        let Some((_, input)) = &mut self.streams else { return };
+        if input.write_all(b"\n").await.is_ok() {
+            let _ = input.flush().await;
+        }
+    }
+
+    /// Waits for the exit code until the deadline.
+    async fn wait(&mut self, engine: &Engine) -> Result<(), EngineError> {
+        while Instant::now() < self.deadline {
+            let state = engine
+                .docker
+                .inspect_exec(&self.id)
+                .await
+                .map_err(|error| EngineError::of(DOING, &*self.container, &error))?;
             if state.running == Some(false) {
-                output.exit_code = state.exit_code;
+                self.output.exit_code = state.exit_code;
                 break;
             }
             tokio::time::sleep(POLL).await;
         }
-        Ok(output)
+        Ok(())
     }
 }
 

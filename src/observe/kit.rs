@@ -169,6 +169,26 @@ impl Kit {
             .map_err(|error| error.to_string())
     }
 
+    /// Runs an act that holds what it has done until `meanwhile` is done too.
+    ///
+    /// # Errors
+    /// When the engine cannot run it; how the act ended is in the output.
+    pub async fn act_meanwhile<T>(
+        &self,
+        lender: &Lender,
+        arguments: &[String],
+        within: Duration,
+        meanwhile: impl Future<Output = T>,
+    ) -> Result<(ExecOutput, Option<T>), Blind> {
+        let mut argv = vec![format!("/proc/{}/exe", lender.pid)];
+        argv.extend_from_slice(arguments);
+        let user = lender.identity.to_string();
+        self.engine
+            .exec_meanwhile(&lender.target, &argv, Some(&user), within + MARGIN, meanwhile)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
     /// Starts the positive control: it holds the engine's socket, relays it on a TCP port of its
     /// own network namespace, and has no restrictions but missing capabilities.
     ///

@@ -26,13 +26,14 @@ use crate::scenario::check::Watch;
 use crate::world::neighbours::{Answers, Latency, Lived, Neighbour, Neighbours, Samples, Standing};
 use crate::world::{Blind, Sight};
 
-/// A neighbour is asked once in so long.
-const EVERY: Duration = Duration::from_millis(50);
+/// A neighbour is asked once in so long: often enough to see a second in which it does not answer,
+/// and seldom enough to be no load of its own.
+const EVERY: Duration = Duration::from_millis(100);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
 /// How often a neighbour is asked before, and at least meanwhile: an act that is over sooner has
 /// its effects still.
-const LEAST: usize = 40;
+const LEAST: usize = 30;
 /// How much of an answer is read.
 const FIRST: usize = 512;
 

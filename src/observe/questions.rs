@@ -47,6 +47,9 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             | CheckSpec::SwapLimit(_)
             | CheckSpec::Reservation(_)
             | CheckSpec::OomContained(_)
+            | CheckSpec::OomBlastRadius(_)
+            | CheckSpec::CpuLimitEnforced(_)
+            | CheckSpec::PidsLimitEnforced(_)
             | CheckSpec::Load(_) => add(Question::Cgroup),
             CheckSpec::NoEnv(_) => add(Question::Environ),
             CheckSpec::TmpfsBounded(_) => add(Question::Mounts),

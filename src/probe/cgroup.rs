@@ -45,6 +45,14 @@ impl Cgroup {
         }
     }
 
+    /// The memory that is used, in bytes.
+    ///
+    /// # Errors
+    /// When the file is missing or not understood.
+    pub fn memory_used(&self) -> Result<u64, String> {
+        self.number(if self.version == 1 { "memory.usage_in_bytes" } else { "memory.current" })
+    }
+
     /// The memory in bytes that the kernel prefers to leave to the cgroup: the soft limit of
     /// version 1, `memory.low` of version 2. None where nothing is preferred.
     ///
@@ -108,6 +116,40 @@ impl Cgroup {
         self.number_or_max("pids.max")
     }
 
+    /// The processes and threads that there are.
+    ///
+    /// # Errors
+    /// When the file is missing or not understood.
+    pub fn pids_current(&self) -> Result<u64, String> {
+        self.number("pids.current")
+    }
+
+    /// How often the kernel refused a process for the limit; none where it does not count that.
+    #[must_use]
+    pub fn pids_refused(&self) -> Option<u64> {
+        self.counted("pids.events", "max ").ok()
+    }
+
+    /// The CPU time that the cgroup has used, in seconds.
+    ///
+    /// # Errors
+    /// When the counter is missing or not understood.
+    #[expect(clippy::cast_precision_loss, reason = "a millisecond in a year is no matter")]
+    pub fn cpu_used(&self) -> Result<f64, String> {
+        match self.version {
+            1 => Ok(self.number("cpuacct.usage")? as f64 / 1e9),
+            _ => Ok(self.counted("cpu.stat", "usage_usec ")? as f64 / 1e6),
+        }
+    }
+
+    /// In how many periods the CPU limit made the cgroup wait.
+    ///
+    /// # Errors
+    /// When the counter is missing.
+    pub fn cpu_throttled(&self) -> Result<u64, String> {
+        self.counted("cpu.stat", "nr_throttled ")
+    }
+
     /// All limits at once.
     ///
     /// # Errors
@@ -134,11 +176,7 @@ impl Cgroup {
         } else {
             ("memory.events", "memory.peak")
         };
-        let oom_kills = self
-            .text(file)?
-            .lines()
-            .find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
-            .ok_or_else(|| format!("{file} has no counter oom_kill"))?;
+        let oom_kills = self.counted(file, "oom_kill ")?;
         Ok(Counters { oom_kills, high_water: self.number(water).ok() })
     }
 
@@ -162,6 +200,15 @@ impl Cgroup {
             Some(other) => Err(format!("{file} cannot be read: {other}")),
             None => Err(format!("the kernel has no {file}")),
         }
+    }
+
+    /// The counter behind `name`, which ends with a space, in a file of counters.
+    fn counted(&self, file: &str, name: &str) -> Result<u64, String> {
+        let lines = self.text(file)?.lines();
+        lines
+            .filter_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+            .next()
+            .ok_or_else(|| format!("{file} has no counter {}", name.trim_end()))
     }
 
     fn number(&self, file: &str) -> Result<u64, String> {

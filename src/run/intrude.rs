@@ -10,7 +10,7 @@ use super::{Clock, Findings};
 use crate::check;
 use crate::event::{Event, Listener, Phase};
 use crate::failure::Failure;
-use crate::observe::act::{load, oom, stop};
+use crate::observe::act::{blast, cpu, load, oom, pids, stop};
 use crate::observe::kit::Kit;
 use crate::scenario::CheckSpec;
 use crate::world::{Act, Blind, Sight, World};
@@ -95,9 +95,32 @@ impl Verification<'_> {
                 match spec {
                     CheckSpec::OomContained(check) => {
                         let within = check.healthy_within.0;
-                        let act =
-                            oom::run_out_of_memory(self.engine, kit, sight, within, self.interrupt);
+                        let act = oom::run_out_of_memory(
+                            self.engine,
+                            kit,
+                            sight,
+                            within,
+                            check.stress,
+                            self.interrupt,
+                        );
                         Some(act.await.map(|oom| Act::Oom(Box::new(oom))))
+                    }
+                    CheckSpec::OomBlastRadius(check) => {
+                        let others = others(world, sight);
+                        let (engine, interrupt) = (self.engine, self.interrupt);
+                        let act =
+                            blast::watch_neighbours(engine, kit, sight, &others, check, interrupt);
+                        Some(act.await.map(|blast| Act::Blast(Box::new(blast))))
+                    }
+                    CheckSpec::CpuLimitEnforced(check) => {
+                        let (processors, time) = (world.about.cpus, check.duration.0);
+                        let act = cpu::saturate(kit, sight, processors, time, self.interrupt);
+                        Some(act.await.map(|cpu| Act::Cpu(Box::new(cpu))))
+                    }
+                    CheckSpec::PidsLimitEnforced(_) => {
+                        let others = others(world, sight);
+                        let act = pids::exhaust(kit, sight, &others, self.interrupt);
+                        Some(act.await.map(|pids| Act::Pids(Box::new(pids))))
                     }
                     CheckSpec::Load(check) => {
                         let others = others(world, sight);
@@ -154,6 +177,9 @@ impl Verification<'_> {
 fn at_most(spec: &CheckSpec) -> Duration {
     let waits = match spec {
         CheckSpec::OomContained(check) => oom::HOG + check.healthy_within.0,
+        CheckSpec::OomBlastRadius(check) => oom::HOG + check.healthy_within.0,
+        CheckSpec::CpuLimitEnforced(check) => check.duration.0,
+        CheckSpec::PidsLimitEnforced(_) => pids::HOLD,
         CheckSpec::Load(check) => check.duration() + load::ON_TOP,
         // The processes are stopped for at most three times that, and continue by themselves.
         CheckSpec::Healthy(check) => 4 * check.within.0,

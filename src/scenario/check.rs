@@ -7,6 +7,7 @@ use super::amount::Seconds;
 use crate::yaml::Spanned;
 
 mod access;
+mod act;
 mod capacity;
 mod confinement;
 mod image;
@@ -15,12 +16,12 @@ mod load;
 mod watch;
 
 pub use access::{DockerAccessVia, NoDockerAccess};
+pub use act::{CpuLimitEnforced, OomBlastRadius, OomContained, PidsLimitEnforced, Stress};
 pub use capacity::{CapacityTotals, HostCapacity, WhenSmall};
 pub use confinement::{Apparmor, Capabilities, Namespaces, NoEnv, ReadOnlyRoot, RunsAs};
 pub use image::{Baseline, ImageSize, NoBuildTools, NoSecretsInImage, SingleDependencySource};
 pub use limit::{
-    CpuLimit, LogRotation, MemoryLimit, OomContained, PidsLimit, Reservation, SwapLimit,
-    TmpfsBounded,
+    CpuLimit, LogRotation, MemoryLimit, PidsLimit, Reservation, SwapLimit, TmpfsBounded,
 };
 pub use load::{Load, Shape};
 pub use watch::{LatencyBudget, Watch};
@@ -63,6 +64,12 @@ pub enum CheckSpec {
     SwapLimit(SwapLimit),
     /// Running out of memory kills inside the service only, and the service recovers.
     OomContained(OomContained),
+    /// While a service runs out of memory, every other one goes on as before.
+    OomBlastRadius(OomBlastRadius),
+    /// A service that computes without end is kept at its CPU limit.
+    CpuLimitEnforced(CpuLimitEnforced),
+    /// A service that forks without end is refused at its limit, and its neighbours still fork.
+    PidsLimitEnforced(PidsLimitEnforced),
     /// The service bears a load within its limits, and its neighbours do not notice.
     Load(Load),
     /// The image is as small as claimed.
@@ -160,6 +167,9 @@ impl CheckSpec {
             CheckSpec::PidsLimit(_) => "pids-limit",
             CheckSpec::SwapLimit(_) => "swap-limit",
             CheckSpec::OomContained(_) => "oom-contained",
+            CheckSpec::OomBlastRadius(_) => "oom-blast-radius",
+            CheckSpec::CpuLimitEnforced(_) => "cpu-limit-enforced",
+            CheckSpec::PidsLimitEnforced(_) => "pids-limit-enforced",
             CheckSpec::Load(_) => "load",
             CheckSpec::ImageSize(_) => "image-size",
             CheckSpec::NoBuildTools(_) => "no-build-tools",
@@ -200,6 +210,9 @@ impl CheckSpec {
             CheckSpec::PidsLimit(check) => (&check.services, &check.except),
             CheckSpec::SwapLimit(check) => (&check.services, &check.except),
             CheckSpec::OomContained(check) => (&check.services, &check.except),
+            CheckSpec::OomBlastRadius(check) => (&check.services, &check.except),
+            CheckSpec::CpuLimitEnforced(check) => (&check.services, &check.except),
+            CheckSpec::PidsLimitEnforced(check) => (&check.services, &check.except),
             CheckSpec::Load(check) => (&check.services, &check.except),
             CheckSpec::ImageSize(check) => (&check.services, &check.except),
             CheckSpec::NoBuildTools(check) => (&check.services, &check.except),
@@ -223,7 +236,11 @@ impl CheckSpec {
     #[must_use]
     pub fn is_intrusive(&self) -> bool {
         match self {
-            CheckSpec::OomContained(_) | CheckSpec::Load(_) => true,
+            CheckSpec::OomContained(_)
+            | CheckSpec::OomBlastRadius(_)
+            | CheckSpec::CpuLimitEnforced(_)
+            | CheckSpec::PidsLimitEnforced(_)
+            | CheckSpec::Load(_) => true,
             CheckSpec::Healthy(check) => check.when_stopped,
             CheckSpec::RunsAs(_)
             | CheckSpec::NoDockerAccess(_)

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use regex::Regex;
 
-use super::check::Baseline;
+use super::check::{Baseline, Watch};
 use super::{CheckSpec, Claim, Documented, Satisfied, Scenario};
 use crate::diagnostic::{Diagnostic, MOST_PROBLEMS, Problems};
 use crate::yaml::{Span, Spanned};
@@ -39,12 +39,14 @@ pub fn unknown_services(scenario: &Scenario, known: &BTreeSet<String>) -> Vec<Di
                 CheckSpec::DockerAccessVia(access) => Some(&access.via),
                 _ => None,
             };
-            let watched = match &check.value {
-                CheckSpec::Load(load) => load.watch.as_slice(),
+            let watched: &[Watch] = match &check.value {
+                CheckSpec::OomBlastRadius(blast) => &blast.watch,
+                CheckSpec::Load(load) => &load.watch,
                 _ => &[],
             };
+            let watched = watched.iter().map(|watch| &watch.service);
             let named = services.iter().filter(|service| service.value != "*");
-            named.chain(except).chain(via).chain(watched.iter().map(|watch| &watch.service))
+            named.chain(except).chain(via).chain(watched)
         })
         .filter_map(|service| unknown_service(service, known))
         .take(MOST_PROBLEMS + 1)

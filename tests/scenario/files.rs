@@ -68,7 +68,7 @@ fn every_check_is_in_the_whole_scenario() {
     let loaded = load(Path::new("tests/fixtures/scenario/whole.yaml")).unwrap();
     let checks = loaded.scenario.claims.iter().flat_map(|claim| &claim.checks);
     let codes: std::collections::BTreeSet<_> = checks.map(|check| check.code()).collect();
-    assert_eq!(codes.len(), 29, "{codes:?}");
+    assert_eq!(codes.len(), 32, "{codes:?}");
 }
 
 #[test]

@@ -250,6 +250,46 @@ fn claim_parts(#[case] good: &str, #[case] bad: &str, #[case] code: &str) {
     "pids-limit: {services: [web], limit: 0}",
     "wrong-limit"
 )]
+#[case::tolerances_are_parts(
+    "cpu-limit-enforced: {services: [web], tolerance: 0.99}",
+    "cpu-limit-enforced: {services: [web], tolerance: 1}",
+    "wrong-limit"
+)]
+#[case::computing_takes_at_least_a_second(
+    "cpu-limit-enforced: {services: [web], duration: 1s}",
+    "cpu-limit-enforced: {services: [web], duration: 999ms}",
+    "wrong-limit"
+)]
+#[case::neighbours_are_asked_in_one_way(
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 1, path: /}]}",
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 1}]}",
+    "wrong-limit"
+)]
+#[case::paths_begin_with_a_slash(
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 1, path: /x}]}",
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 1, path: x}]}",
+    "wrong-limit"
+)]
+#[case::ports_are_not_zero(
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 1, send: x}]}",
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 0, send: x}]}",
+    "wrong-limit"
+)]
+#[case::nobody_is_a_neighbour_of_oneself(
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 1, path: /}]}",
+    "oom-blast-radius: {services: [web], watch: [{service: web, port: 1, path: /}]}",
+    "wrong-limit"
+)]
+#[case::neighbours_exist(
+    "oom-blast-radius: {services: [web], watch: [{service: db, port: 1, path: /}]}",
+    "oom-blast-radius: {services: [web], watch: [{service: dbb, port: 1, path: /}]}",
+    "unknown-service"
+)]
+#[case::budgets_are_no_less_than_before(
+    "oom-blast-radius: {services: [web], latency_budget: {ratio: 1}}",
+    "oom-blast-radius: {services: [web], latency_budget: {ratio: 0.9}}",
+    "wrong-limit"
+)]
 #[case::sizes_are_stated(
     "image-size: {services: [web], max: 1GB}",
     "image-size: {services: [web]}",
@@ -346,18 +386,18 @@ fn claim_parts(#[case] good: &str, #[case] bad: &str, #[case] code: &str) {
     "unknown-value"
 )]
 #[case::watched_neighbours_exist(
-    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}]}",
-    "load: {services: [web], port: 80, path: /, watch: [{service: dbb, port: 1}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1, path: /}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: dbb, port: 1, path: /}]}",
     "unknown-service"
 )]
 #[case::watched_neighbours_are_asked(
-    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}]}",
-    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}], neighbours: false}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1, path: /}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1, path: /}], neighbours: false}",
     "wrong-limit"
 )]
 #[case::a_budget_is_a_number(
-    "load: {services: [web], port: 80, path: /, budget: {ratio: 1}}",
-    "load: {services: [web], port: 80, path: /, budget: {ratio: .nan}}",
+    "load: {services: [web], port: 80, path: /, latency_budget: {ratio: 1}}",
+    "load: {services: [web], port: 80, path: /, latency_budget: {ratio: .nan}}",
     "wrong-limit"
 )]
 #[case::users_need_no_name(

@@ -9,10 +9,12 @@ use tokio::time::Instant;
 use super::{LOOK, millis, state, text};
 use crate::engine::Engine;
 use crate::engine::container::Container;
+use crate::engine::exec::ExecOutput;
 use crate::interrupt::Interrupt;
 use crate::observe::kit::{Kit, Lender};
 use crate::probe::answer::{Cgroup, Process};
 use crate::run_id::nonce;
+use crate::scenario::check::Stress;
 use crate::world::{Blind, Oom, Sight};
 
 /// How long memory may take to run out.
@@ -29,6 +31,7 @@ pub async fn run_out_of_memory(
     kit: &Kit,
     sight: &Sight,
     healthy_within: Duration,
+    stress: Stress,
     interrupt: &Interrupt,
 ) -> Result<Oom, Blind> {
     let id = sight.container.id.as_str();
@@ -44,16 +47,12 @@ pub async fn run_out_of_memory(
     }
     let first = engine.inspect(id).await.map_err(text)?;
     let mut events = engine.events(id);
-    let secret = nonce().map_err(text)?;
-    let arguments = [
-        "hog".to_owned(),
-        secret.clone(),
-        (limit + swap + BEYOND).to_string(),
-        HOG.as_millis().to_string(),
-    ];
     let since = Timestamp::now();
-    let output = interrupt.or(kit.act(&lender, &arguments, HOG)).await.map_err(text)??;
-    let touched = touched(&output.stdout, &secret)?;
+    let exhausted = match stress {
+        Stress::Probe => interrupt.or(touch(kit, &lender, limit + swap + BEYOND)).await,
+        Stress::StressNg => interrupt.or(stress_ng(engine, id, limit)).await,
+    };
+    let Exhausted { command, touched, output } = exhausted.map_err(text)??;
     let recovery = Recovery { engine, kit, first: &first, since, within: healthy_within };
     let recovered = recovery.wait(&lender, interrupt).await?;
     kit.remove(std::slice::from_ref(&lender.id)).await;
@@ -70,8 +69,10 @@ pub async fn run_out_of_memory(
         died: died(&processes, &processes_after),
         before,
         after: cgroup_after,
+        command,
         touched,
         exit_code: output.exit_code,
+        complaint: output.stderr_text().chars().take(300).collect(),
         events: events.drain().into_iter().map(|event| event.action).collect(),
         // Whoever started it again, its counters began anew.
         restarts: (restarts_before, restarts(&last).max(restarts_before + restarted)),
@@ -80,6 +81,40 @@ pub async fn run_out_of_memory(
         fresh_exec,
         limit,
     })
+}
+
+/// What let memory run out, and how that ended.
+struct Exhausted {
+    command: Option<String>,
+    touched: Option<u64>,
+    output: ExecOutput,
+}
+
+/// The probe touches so many bytes.
+async fn touch(kit: &Kit, lender: &Lender, bytes: u64) -> Result<Exhausted, Blind> {
+    let secret = nonce().map_err(text)?;
+    let arguments =
+        ["hog".to_owned(), secret.clone(), bytes.to_string(), HOG.as_millis().to_string()];
+    let output = kit.act(lender, &arguments, HOG).await?;
+    let touched = touched(&output.stdout, &secret)?;
+    Ok(Exhausted { command: None, touched: Some(touched), output })
+}
+
+/// `stress-ng` of the image uses a quarter more than the limit, as documents have it: 5G of 4G.
+async fn stress_ng(engine: &Engine, id: &str, limit: u64) -> Result<Exhausted, Blind> {
+    let bytes = format!("{}b", limit.saturating_add(limit / 4));
+    let argv = ["stress-ng", "--vm", "1", "--vm-bytes", &bytes, "--timeout", "10s"];
+    let argv: Vec<String> = argv.map(str::to_owned).to_vec();
+    let output = engine.exec(id, &argv, None, HOG).await.map_err(text)?;
+    let command = argv.join(" ");
+    // That is how engines say that there is no such program.
+    if let Some(code @ (126 | 127)) = output.exit_code {
+        return Err(format!(
+            "`{command}` cannot be executed ({code}): the image has no stress-ng; run the \
+             scenario on images that have it, or without `stress`"
+        ));
+    }
+    Ok(Exhausted { command: Some(command), touched: None, output })
 }
 
 /// What is waited for after memory has run out.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Services;
-use crate::scenario::amount::{Bytes, Seconds};
+use crate::scenario::amount::Bytes;
 
 /// Parameters of `memory-limit`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -60,20 +60,6 @@ pub struct SwapLimit {
     /// The swap that the service may use on top of its memory; none unless stated.
     #[serde(default)]
     pub swap: Option<Bytes>,
-}
-
-/// Parameters of `oom-contained`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OomContained {
-    /// The services, or `"*"`.
-    pub services: Services,
-    /// Services left out of `"*"`.
-    #[serde(default)]
-    pub except: Services,
-    /// How soon the service must be healthy again.
-    #[serde(default = "Seconds::for_recovery")]
-    pub healthy_within: Seconds,
 }
 
 /// Parameters of `reservation`.

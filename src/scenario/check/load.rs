@@ -55,7 +55,7 @@ pub struct Load {
     pub watch: Vec<Watch>,
     /// How much longer the answers of those may take.
     #[serde(default)]
-    pub budget: LatencyBudget,
+    pub latency_budget: LatencyBudget,
 }
 
 /// How much is asked of a service.

@@ -5,13 +5,18 @@ use std::time::Duration;
 use super::super::CheckSpec;
 use super::super::amount::Bytes;
 use super::super::capability;
-use super::super::check::{Baseline, ImageSize, Load};
+use super::super::check::{Baseline, ImageSize, LatencyBudget, Load, Services, Watch};
 use crate::compose::restart;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
 use crate::yaml::Spanned;
 
 /// The namespaces that a service can have of its own.
 const NAMESPACES: [&str; 5] = ["pid", "net", "ipc", "uts", "mnt"];
+
+/// A shorter time has too few of the periods in which a CPU limit binds.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// A longer time would make health checks fail.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Adds what is wrong with the parameters of a check.
 pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
@@ -40,6 +45,17 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         CheckSpec::PidsLimit(limit) => {
             if limit.limit == Some(0) {
                 wrong("a `limit` of 0 is none".to_owned());
+            }
+        }
+        CheckSpec::OomBlastRadius(check) => {
+            watched(&check.services, &check.watch, &check.latency_budget, &mut wrong);
+        }
+        CheckSpec::CpuLimitEnforced(check) => {
+            if !(check.tolerance > 0.0 && check.tolerance < 1.0) {
+                wrong("`tolerance` must be between 0 and 1".to_owned());
+            }
+            if !(SHORTEST..=LONGEST).contains(&check.duration.0) {
+                wrong("`duration` must be from 1s to 30s".to_owned());
             }
         }
         CheckSpec::Load(load) => load_shape(load, &mut wrong),
@@ -82,6 +98,7 @@ pub(super) fn limits(check: &Spanned<CheckSpec>, problems: &mut Problems) {
         | CheckSpec::ReadOnlyRoot(_)
         | CheckSpec::SwapLimit(_)
         | CheckSpec::OomContained(_)
+        | CheckSpec::PidsLimitEnforced(_)
         | CheckSpec::NoBuildTools(_)
         | CheckSpec::NoSecretsInImage(_)
         | CheckSpec::SingleDependencySource(_)
@@ -98,7 +115,7 @@ const MOST_RATE: f64 = 2000.0;
 /// The most connections.
 const MOST_CONNECTIONS: u32 = 1000;
 /// The longest load.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST_LOAD: Duration = Duration::from_secs(600);
 /// With fewer requests, 99 of 100 are all.
 const LEAST_REQUESTS: u64 = 100;
 
@@ -108,8 +125,8 @@ fn load_shape(load: &Load, wrong: &mut impl FnMut(String)) {
     }
     if !(load.rate() > 0.0 && load.rate() <= MOST_RATE) {
         wrong(format!("`rate` must be more than 0 and at most {MOST_RATE} a second"));
-    } else if load.duration() > LONGEST {
-        wrong(format!("`duration` must be at most {} s", LONGEST.as_secs()));
+    } else if load.duration() > LONGEST_LOAD {
+        wrong(format!("`duration` must be at most {} s", LONGEST_LOAD.as_secs()));
     } else if load.requests() < LEAST_REQUESTS {
         let requests = load.requests();
         wrong(format!("{requests} requests are too few: {LEAST_REQUESTS} are needed"));
@@ -120,11 +137,37 @@ fn load_shape(load: &Load, wrong: &mut impl FnMut(String)) {
     if !(0.0..1.0).contains(&load.max_errors) {
         wrong("`max_errors` must be from 0 to less than 1".to_owned());
     }
-    if !(load.budget.ratio.is_finite() && load.budget.ratio > 0.0) {
-        wrong("the `ratio` of `budget` must be more than 0".to_owned());
-    }
     if !load.watch.is_empty() && !load.neighbours {
         wrong("`watch` names neighbours, and `neighbours` says that none is asked".to_owned());
+    }
+    watched(&load.services, &load.watch, &load.latency_budget, wrong);
+}
+
+/// What is wrong with how the neighbours of the services are watched.
+fn watched(
+    services: &Services,
+    watches: &[Watch],
+    budget: &LatencyBudget,
+    wrong: &mut impl FnMut(String),
+) {
+    let ratio = budget.ratio;
+    if !ratio.is_finite() || ratio < 1.0 {
+        wrong("the `ratio` of `latency_budget` must be at least 1".to_owned());
+    }
+    for watch in watches {
+        let name = &watch.service.value;
+        if watch.path.is_some() == watch.send.is_some() {
+            wrong(format!("`watch` of {name}: state one of `path` and `send`"));
+        }
+        if watch.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            wrong(format!("`watch` of {name}: a `path` begins with /"));
+        }
+        if watch.port == 0 {
+            wrong(format!("`watch` of {name}: there is no port 0"));
+        }
+        if services.iter().any(|service| service.value == *name) {
+            wrong(format!("`watch`: {name} is no neighbour of itself"));
+        }
     }
 }
 

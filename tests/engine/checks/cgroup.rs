@@ -93,8 +93,10 @@ fn contained(killed: &str) -> Oom {
     Oom {
         before: cgroup(&[]),
         after: cgroup(&[("memory.events.local", killed)]),
-        touched: 60 << 20,
+        command: None,
+        touched: Some(60 << 20),
         exit_code: Some(137),
+        complaint: String::new(),
         events: vec!["oom".to_owned()],
         died: vec![],
         restarts: (0, 0),
@@ -105,17 +107,27 @@ fn contained(killed: &str) -> Oom {
     }
 }
 
+fn stress(oom: &mut Oom, code: i64) {
+    oom.command = Some("stress-ng".to_owned());
+    oom.touched = None;
+    oom.exit_code = Some(code);
+}
+
 const ONE: &str = "low 0\noom 1\noom_kill 1\n";
 const NONE: &str = "low 0\noom 0\noom_kill 0\n";
 
 #[rstest]
 #[case::child(ONE, |_: &mut Oom| {}, Held, "1 kills in its own cgroup at a limit of 64.0 MiB; PID 1 lived on")]
 #[case::others_were_killed(NONE, |_: &mut Oom| {}, Broken, "nothing was killed: 60.0 MiB were touched")]
-#[case::passed(ONE, |oom: &mut Oom| oom.touched = 80 << 20, Broken, "80.0 MiB were touched, above 64.0 MiB")]
+#[case::passed(ONE, |oom: &mut Oom| oom.touched = Some(80 << 20), Broken, "80.0 MiB were touched, above 64.0 MiB")]
 #[case::gone(ONE, |oom: &mut Oom| oom.fresh_exec = Err("it does not run".into()), Broken, "it did not recover within 60 s: it does not run")]
 #[case::unwell(ONE, |oom: &mut Oom| oom.healthy_after_ms = None, Broken, "it was not healthy again within 60 s")]
 #[case::restarted(ONE, |oom: &mut Oom| oom.restarts = (0, 1), Broken, "it was restarted, though no policy declares that")]
 #[case::ended_otherwise(ONE, |oom: &mut Oom| oom.exit_code = Some(142), Inconclusive, "the probe ended with 142, not by a kill")]
+#[case::stress_ng(ONE, |oom: &mut Oom| stress(oom, 0), Held, "; `stress-ng` ended with 0, as if nothing had been killed")]
+#[case::stress_ng_that_was_killed_itself(ONE, |oom: &mut Oom| stress(oom, 137), Held, "; `stress-ng` ended with 137")]
+#[case::stress_ng_without_effect(NONE, |oom: &mut Oom| stress(oom, 0), Broken, "nothing was killed")]
+#[case::stress_ng_that_did_not_begin(NONE, |oom: &mut Oom| stress(oom, 2), Inconclusive, "nothing was killed, and `stress-ng` ended with 2")]
 #[case::not_counted("low 0\n", |_: &mut Oom| {}, Inconclusive, "memory.events.local has no counter oom_kill")]
 fn what_memory_that_ran_out_left_behind_is_judged(
     #[case] killed: &str,
