@@ -386,13 +386,13 @@ fn claim_parts(#[case] good: &str, #[case] bad: &str, #[case] code: &str) {
     "unknown-value"
 )]
 #[case::watched_neighbours_exist(
-    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}]}",
-    "load: {services: [web], port: 80, path: /, watch: [{service: dbb, port: 1}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1, path: /}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: dbb, port: 1, path: /}]}",
     "unknown-service"
 )]
 #[case::watched_neighbours_are_asked(
-    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}]}",
-    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1}], neighbours: false}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1, path: /}]}",
+    "load: {services: [web], port: 80, path: /, watch: [{service: db, port: 1, path: /}], neighbours: false}",
     "wrong-limit"
 )]
 #[case::a_budget_is_a_number(
