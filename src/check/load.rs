@@ -29,6 +29,8 @@ const OWN_DELAY_US: u64 = 100_000;
 /// How late it may be without making a difference: timers have a grain of a millisecond, and a busy
 /// machine lets others work for a few.
 const GRAIN_US: u64 = 10_000;
+/// How many steps a request has, on either side, each of which may come late on a busy machine.
+const STEPS: u64 = 20;
 /// How many cores the generator may use where it is behind its times: from here on it cannot be
 /// told from a slow service.
 const OWN_CORES: f64 = 0.8;
@@ -197,8 +199,7 @@ fn late(of: &str, budget: Seconds, seen: u64, own_delay: u64) -> Part {
     if seen <= most {
         return (Verdict::Held, text);
     }
-    // A request has some twenty steps that each may have come late.
-    if own_delay > GRAIN_US.max(most / 20) {
+    if own_delay > GRAIN_US && seen <= most.saturating_add(own_delay.saturating_mul(STEPS)) {
         let text = format!(
             "{text}, and that this machine was itself {} late at times may have caused it",
             millis(own_delay)

@@ -178,6 +178,11 @@ fn world(limits: serde_json::Value) -> World {
     Inconclusive,
     "that this machine was itself 10.0 ms late at times may have caused it"
 )]
+#[case::later_than_we_were(
+    |load: &mut Load| { load.answers.own_delay_us = 10_001; load.answers.latency.p95_us = 230_021; },
+    Broken,
+    "95 % were answered within 230.0 ms"
+)]
 #[case::very_late(|load: &mut Load| load.answers.latency.p99_us = 70_000, Broken, "99 % were answered within 70.0 ms, at most 60.0 ms")]
 #[case::slow_ourselves(|load: &mut Load| load.answers.own_delay_us = 100_001, Inconclusive, "this machine could not send as intended")]
 #[case::slow_ourselves_and_failing(
