@@ -7,13 +7,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3, maybe_done, try_join_all};
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 pub mod account;
 pub mod act;
 pub mod controls;
 pub mod kit;
+mod look;
 pub mod neighbours;
 pub mod questions;
 
@@ -25,10 +25,11 @@ use crate::probe::answer::Socket;
 use crate::probe::{Question, Reply};
 use crate::scenario::CheckSpec;
 use crate::stack::Stack;
-use crate::world::{Blind, Seen, Sight, World};
+use crate::world::{Blind, Sight, World};
 use account::{Identity, identity, named_identity, numeric_identity};
 use controls::Controls;
 use kit::{Kit, Lender};
+use look::{Look, too_long};
 use questions::{Peer, Surroundings};
 
 /// How long the probe may take to answer everything.
@@ -209,10 +210,16 @@ impl Observer<'_> {
         let lend = |identity| self.kit.lend_after(container, identity, first);
         let top = self.top(container);
         let (top, accounts, identity, lent) = match numeric_identity(container) {
-            // Nobody's name has to be looked up first.
+            // No name has to be looked up first, and none at all unless a check is about one: to
+            // read a file of a container costs the engine as much as an exec.
             Some(identity) => {
-                let (top, accounts, lent) =
-                    join3(top, self.accounts(container), lend(identity)).await;
+                let accounts = async {
+                    if self.asks_for_a_name(service) {
+                        return self.accounts(container).await;
+                    }
+                    Err("no check needs them".to_owned())
+                };
+                let (top, accounts, lent) = join3(top, accounts, lend(identity)).await;
                 (top, accounts, Ok(identity), lent)
             }
             None => {
@@ -307,6 +314,14 @@ impl Observer<'_> {
         self.engine.top(&container.id).await.map_err(|error| error.to_string())
     }
 
+    /// Whether a check is about the name of the user of a service.
+    fn asks_for_a_name(&self, service: &str) -> bool {
+        self.plan.asked().any(|planned| {
+            let named = matches!(planned.spec, CheckSpec::RunsAs(check) if check.user.is_some());
+            named && planned.service == service
+        })
+    }
+
     async fn accounts(&self, container: &Container) -> Result<(String, String), Blind> {
         let read = |path: &'static str| async move {
             match self.engine.read_file(&container.id, path).await {
@@ -316,6 +331,11 @@ impl Observer<'_> {
                 Err(error) => Err(error.to_string()),
             }
         };
+        let user = container.config.user.as_deref().unwrap_or_default();
+        // Only a group that is given by its name has to be looked up.
+        if user.split_once(':').is_none_or(|(_, group)| group.parse::<u32>().is_ok()) {
+            return Ok((read("/etc/passwd").await?, String::new()));
+        }
         let (passwd, group) = join(read("/etc/passwd"), read("/etc/group")).await;
         Ok((passwd?, group?))
     }
@@ -394,39 +414,6 @@ impl Observer<'_> {
             })
             .collect()
     }
-}
-
-/// A container while it is looked at.
-struct Look {
-    sight: Sight,
-    lenders: Vec<Lender>,
-}
-
-impl Look {
-    fn see(&mut self, identity: Identity, reply: Result<Reply, Blind>) {
-        let placement = self.lenders.last().map_or_else(
-            || "not placed".to_owned(),
-            |lender| format!("exec of /proc/{}/exe, lent by container {}", lender.pid, lender.id),
-        );
-        let seen = Seen { identity, when: Timestamp::now(), placement, reply };
-        self.sight.inside.push(seen);
-    }
-
-    /// Takes back whatever was seen.
-    fn blind(&mut self, why: &str) {
-        for seen in &mut self.sight.inside {
-            seen.reply = Err(why.to_owned());
-        }
-    }
-}
-
-fn too_long(container: &Container) -> Blind {
-    let name = container.short_name();
-    format!(
-        "looking into container {name} took more than {} s: it keeps the engine or the probe from \
-         answering",
-        LOOK.as_secs()
-    )
 }
 
 /// Further identities to ask as: those of other processes, and root where a socket refused the

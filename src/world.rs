@@ -74,7 +74,8 @@ pub struct Sight {
     pub container: Container,
     /// The processes as the engine's host sees them.
     pub top: Result<Vec<HostProcess>, Blind>,
-    /// The image's passwd and group files, empty where it has none.
+    /// The image's passwd file, and its group file where the container's user names a group;
+    /// empty where it has none.
     pub accounts: Result<(String, String), Blind>,
     /// The probe's replies, the service's own identity first.
     pub inside: Vec<Seen>,

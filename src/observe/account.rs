@@ -48,28 +48,27 @@ pub fn accounts(passwd: &str) -> Vec<Account> {
 }
 
 /// The identity that the engine gives a process when the container's user is `user`: runc's
-/// `user.GetExecUser`. A name that the files do not have gives none.
+/// `user.GetExecUser`, where digits are always an id and never a name. A name that the files do not have gives none.
 #[must_use]
 pub fn resolve(user: &str, passwd: &str, group: &str) -> Option<Identity> {
     let accounts = accounts(passwd);
     let (user, group_wanted) = user.split_once(':').unwrap_or((user, ""));
     let account = match user {
         "" => Account { name: "root".to_owned(), uid: 0, gid: 0 },
-        _ => match accounts.iter().find(|account| account.name == user) {
-            Some(account) => account.clone(),
-            None => {
-                let uid = user.parse().ok()?;
+        _ => match user.parse() {
+            Ok(uid) => {
                 // A uid without an entry gets gid 0.
                 let gid = accounts.iter().find(|account| account.uid == uid).map_or(0, |a| a.gid);
                 Account { name: String::new(), uid, gid }
             }
+            Err(_) => accounts.iter().find(|account| account.name == user)?.clone(),
         },
     };
     let gid = match group_wanted {
         "" => account.gid,
-        wanted => match gid_of(wanted, group) {
-            Some(gid) => gid,
-            None => wanted.parse().ok()?,
+        wanted => match wanted.parse() {
+            Ok(gid) => gid,
+            Err(_) => gid_of(wanted, group)?,
         },
     };
     Some(Identity { uid: account.uid, gid })
@@ -112,9 +111,8 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    const PASSWD: &str =
-        "root:x:0:0:root:/root:/bin/sh\notis:x:10001:10001::/:/bin/false\n# no\nbad";
-    const GROUP: &str = "root:x:0:\ndocker:x:105:otis\n";
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\notis:x:10001:10001::/:/bin/false\n77:x:0:0::/:/sh\n# no\nbad";
+    const GROUP: &str = "root:x:0:\ndocker:x:105:otis\n77:x:0:\n";
 
     #[rstest]
     #[case("", Some((0, 0)))]
@@ -124,6 +122,7 @@ mod tests {
     #[case("1000:1000", Some((1000, 1000)))]
     #[case("otis:docker", Some((10001, 105)))]
     #[case("otis:7", Some((10001, 7)))]
+    #[case::digits_are_no_name("77:77", Some((77, 77)))]
     #[case("nobody", None)]
     #[case("otis:nogroup", None)]
     fn a_container_user_becomes_the_identity_that_the_engine_gives(
@@ -136,6 +135,6 @@ mod tests {
     #[test]
     fn lines_that_are_no_accounts_are_left_out() {
         let names: Vec<_> = accounts(PASSWD).into_iter().map(|account| account.name).collect();
-        assert_eq!(names, ["root", "otis"]);
+        assert_eq!(names, ["root", "otis", "77"]);
     }
 }
