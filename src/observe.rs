@@ -21,14 +21,14 @@ use crate::engine::container::{Container, HostProcess};
 use crate::engine::object::NetworkInfo;
 use crate::engine::{Endpoint, Engine, EngineError, Kind};
 use crate::plan::Plan;
+use crate::probe::Question;
 use crate::probe::answer::Socket;
-use crate::probe::{Question, Reply};
 use crate::scenario::CheckSpec;
 use crate::stack::Stack;
 use crate::world::{Blind, Sight, World};
 use account::{Identity, identity, named_identity, numeric_identity};
 use controls::Controls;
-use kit::{Kit, Lender};
+use kit::Kit;
 use look::{Look, too_long};
 use questions::{Peer, Surroundings};
 

@@ -199,8 +199,9 @@ async fn guarded(
     findings.environment = environment(&engine);
     let mut stack = None;
     let start = Start { engine: &engine, run, tool: &tool, env: &env };
-    let failure =
-        whole(request, start, resolving, interrupt, emit, findings, &mut stack).await.err();
+    let failure = Box::pin(whole(request, start, resolving, interrupt, emit, findings, &mut stack))
+        .await
+        .err();
     if let Some(recorder) = findings.recorder.take() {
         findings.timeline = Some(recorder.finish().await);
     }

@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+
 use super::ledger::Place;
 use super::verify::Verification;
 use super::{Clock, Findings};
@@ -105,51 +108,7 @@ impl Verification<'_> {
     async fn act(&self, kit: &Kit, world: &mut World, spec: &CheckSpec, service: &str) {
         let mut acts = Vec::new();
         for sight in world.sights(service) {
-            let act = async {
-                match spec {
-                    CheckSpec::OomContained(check) => {
-                        let within = check.healthy_within.0;
-                        let act = oom::run_out_of_memory(
-                            self.engine,
-                            kit,
-                            sight,
-                            within,
-                            check.stress,
-                            self.interrupt,
-                        );
-                        Some(act.await.map(|oom| Act::Oom(Box::new(oom))))
-                    }
-                    CheckSpec::OomBlastRadius(check) => {
-                        let others = others(world, sight);
-                        let (engine, interrupt) = (self.engine, self.interrupt);
-                        let act =
-                            blast::watch_neighbours(engine, kit, sight, &others, check, interrupt);
-                        Some(act.await.map(|blast| Act::Blast(Box::new(blast))))
-                    }
-                    CheckSpec::CpuLimitEnforced(check) => {
-                        let (processors, time) = (world.about.cpus, check.duration.0);
-                        let act = cpu::saturate(kit, sight, processors, time, self.interrupt);
-                        Some(act.await.map(|cpu| Act::Cpu(Box::new(cpu))))
-                    }
-                    CheckSpec::PidsLimitEnforced(_) => {
-                        let others = others(world, sight);
-                        let act = pids::exhaust(kit, sight, &others, self.interrupt);
-                        Some(act.await.map(|pids| Act::Pids(Box::new(pids))))
-                    }
-                    CheckSpec::Load(check) => {
-                        let others = others(world, sight);
-                        let stand = load::Stand { engine: self.engine, kit, sight, others };
-                        let act = stand.bear(check, self.interrupt);
-                        Some(act.await.map(|load| Act::Load(Box::new(load))))
-                    }
-                    CheckSpec::Healthy(check) if check::worth_stopping(sight) => {
-                        let within = check.within.0;
-                        let act = stop::stop(self.engine, kit, sight, within, self.interrupt);
-                        Some(act.await.map(Act::Stop))
-                    }
-                    _ => None,
-                }
-            };
+            let act = self.one_act(kit, world, spec, sight);
             let at_most = at_most(spec);
             let act = tokio::time::timeout(at_most, act).await.unwrap_or_else(|_| {
                 let seconds = at_most.as_secs();
@@ -159,6 +118,57 @@ impl Verification<'_> {
         }
         for (container, act) in acts {
             world.note(spec.code(), &container, act);
+        }
+    }
+
+    /// The act of a check on one container; none where there is nothing to do. Each waits for so
+    /// much that it would be too large for a thread's stack together with the others.
+    fn one_act<'a>(
+        &'a self,
+        kit: &'a Kit,
+        world: &'a World,
+        spec: &'a CheckSpec,
+        sight: &'a Sight,
+    ) -> BoxFuture<'a, Option<Result<Act, Blind>>> {
+        let (engine, interrupt) = (self.engine, self.interrupt);
+        match spec {
+            CheckSpec::OomContained(check) => {
+                let (within, stress) = (check.healthy_within.0, check.stress);
+                oom::run_out_of_memory(engine, kit, sight, within, stress, interrupt)
+                    .map(|seen| Some(seen.map(|oom| Act::Oom(Box::new(oom)))))
+                    .boxed()
+            }
+            CheckSpec::OomBlastRadius(check) => async move {
+                let others = others(world, sight);
+                let act = blast::watch_neighbours(engine, kit, sight, &others, check, interrupt);
+                Some(act.await.map(|blast| Act::Blast(Box::new(blast))))
+            }
+            .boxed(),
+            CheckSpec::CpuLimitEnforced(check) => {
+                let (processors, time) = (world.about.cpus, check.duration.0);
+                cpu::saturate(kit, sight, processors, time, interrupt)
+                    .map(|seen| Some(seen.map(|cpu| Act::Cpu(Box::new(cpu)))))
+                    .boxed()
+            }
+            CheckSpec::PidsLimitEnforced(_) => async move {
+                let others = others(world, sight);
+                let act = pids::exhaust(kit, sight, &others, interrupt);
+                Some(act.await.map(|pids| Act::Pids(Box::new(pids))))
+            }
+            .boxed(),
+            CheckSpec::Load(check) => async move {
+                let others = others(world, sight);
+                let stand = load::Stand { engine, kit, sight, others };
+                let act = stand.bear(check, interrupt);
+                Some(act.await.map(|load| Act::Load(Box::new(load))))
+            }
+            .boxed(),
+            CheckSpec::Healthy(check) if check::worth_stopping(sight) => {
+                stop::stop(engine, kit, sight, check.within.0, interrupt)
+                    .map(|seen| Some(seen.map(Act::Stop)))
+                    .boxed()
+            }
+            _ => ready(None).boxed(),
         }
     }
 

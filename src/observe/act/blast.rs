@@ -28,6 +28,6 @@ pub async fn watch_neighbours(
     let within = check.healthy_within.0;
     let act = oom::run_out_of_memory(engine, kit, sight, within, check.stress, interrupt);
     let watched = watching(engine, kit, others, &watches, act);
-    let (oom, neighbours) = interrupt.or(watched).await.map_err(text)?;
+    let (oom, neighbours) = interrupt.or(Box::pin(watched)).await.map_err(text)?;
     Ok(Blast { oom: oom?, neighbours })
 }

@@ -78,7 +78,12 @@ async fn a_server_that_bears_it_holds_and_slow_failing_unlimited_and_shut_ones_d
     stage.expect("quick", shut, Inconclusive, refused);
     let watched = "load: {port: 8000, path: /, rate: 100, duration: 2s, \
                    watch: [{service: unlimited, port: 8000, path: /}], latency_budget: {floor: 1s}}";
-    stage.expect("quick", watched, Held, "3 others went on as before; 95 % of GET /");
+    stage.expect(
+        "quick",
+        watched,
+        Held,
+        "3 others went on as before; 1 asked, slowest 95 % of GET / of unlimited:8000",
+    );
     let noticed = "load: {port: 8000, path: /, rate: 100, duration: 3s, \
                    watch: [{service: behind-slow, port: 8000, path: /}]}";
     stage.expect("slow", noticed, Broken, "95 % of GET / of behind-slow:8000");
