@@ -2,10 +2,12 @@
 //! do not leave it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use serde::Serialize;
+use tokio::sync::RwLock;
 
 pub mod container;
 pub mod endpoint;
@@ -33,6 +35,8 @@ pub struct Engine {
     docker: Docker,
     endpoint: Endpoint,
     about: About,
+    /// Held for reading while a container of our own is made.
+    making: Arc<RwLock<()>>,
 }
 
 /// What the engine says of itself and of its host.
@@ -136,7 +140,7 @@ impl Engine {
             cpus: info.ncpu.and_then(|count| u64::try_from(count).ok()),
             memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()),
         };
-        Ok(Engine { docker, endpoint, about })
+        Ok(Engine { docker, endpoint, about, making: Arc::default() })
     }
 
     /// Where the engine is.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helping functions too")]
 
 mod probe {
+    pub(crate) mod abandoned;
     pub(crate) mod breed;
     pub(crate) mod covered;
     pub(crate) mod hostile;

@@ -1,6 +1,7 @@
 //! Containers of our own: the lenders of the probe and the controls.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -57,6 +58,10 @@ impl Engine {
     /// Creates and starts a container of our own and waits until it has printed the line that
     /// `is_last` accepts. Returns the id and what was printed up to that line, which is its last.
     ///
+    /// Whoever stops waiting for this does not stop it: the engine would go on making what it was
+    /// asked for, and it would be there after all the rest was removed. See
+    /// [`Engine::nothing_is_made`].
+    ///
     /// # Errors
     /// When the engine refuses, or the line does not come within `within`. A container that was
     /// created carries the labels and is removed with the run.
@@ -64,40 +69,58 @@ impl Engine {
         &self,
         sidecar: &Sidecar,
         within: Duration,
-        is_last: impl Fn(&str) -> bool,
+        is_last: fn(&str) -> bool,
+    ) -> Result<(String, String), EngineError> {
+        const DOING: &str = "start our own container";
+        let making = Arc::clone(&self.making).read_owned().await;
+        let (engine, own) = (self.clone(), sidecar.clone());
+        let started = tokio::spawn(async move {
+            let _making = making;
+            tokio::time::timeout(within, engine.make_sidecar(&own, is_last)).await
+        });
+        let name = sidecar.name.as_str();
+        let started =
+            started.await.map_err(|error| EngineError::other(DOING, name, error.to_string()))?;
+        started.map_err(|_| {
+            let cause = format!("it did not start within {} s", within.as_secs());
+            EngineError::other(DOING, name, cause)
+        })?
+    }
+
+    /// Waits until no container of our own is being made any more, for at most `within`.
+    pub async fn nothing_is_made(&self, within: Duration) {
+        // What is made later than that is found by whoever sweeps.
+        let _ = tokio::time::timeout(within, self.making.write()).await;
+    }
+
+    async fn make_sidecar(
+        &self,
+        sidecar: &Sidecar,
+        is_last: fn(&str) -> bool,
     ) -> Result<(String, String), EngineError> {
         let name = sidecar.name.as_str();
         let failed = |error: &bollard::errors::Error| {
             EngineError::of("start our own container", name, error)
         };
-        let started = async {
-            let options = CreateContainerOptionsBuilder::new().name(name).build();
-            let created = self
-                .docker
-                .create_container(Some(options), body(sidecar))
-                .await
-                .map_err(|error| failed(&error))?;
-            self.docker
-                .start_container(
-                    &created.id,
-                    None::<bollard::query_parameters::StartContainerOptions>,
-                )
-                .await
-                .map_err(|error| failed(&error))?;
-            let printed = self.printed_until(&created.id, name, is_last).await?;
-            Ok((created.id, printed))
-        };
-        tokio::time::timeout(within, started).await.map_err(|_| {
-            let cause = format!("it did not start within {} s", within.as_secs());
-            EngineError::other("start our own container", name, cause)
-        })?
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let created = self
+            .docker
+            .create_container(Some(options), body(sidecar))
+            .await
+            .map_err(|error| failed(&error))?;
+        self.docker
+            .start_container(&created.id, None::<bollard::query_parameters::StartContainerOptions>)
+            .await
+            .map_err(|error| failed(&error))?;
+        let printed = self.printed_until(&created.id, name, is_last).await?;
+        Ok((created.id, printed))
     }
 
     async fn printed_until(
         &self,
         id: &str,
         name: &str,
-        is_last: impl Fn(&str) -> bool,
+        is_last: fn(&str) -> bool,
     ) -> Result<String, EngineError> {
         const DOING: &str = "read what was printed by";
         let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();

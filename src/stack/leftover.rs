@@ -31,6 +31,7 @@ pub async fn remove_all(
     settle: bool,
 ) -> Result<Vec<String>, EngineError> {
     let deadline = Instant::now() + WITHIN;
+    engine.nothing_is_made(ONE).await;
     let mut empty_looks = 0;
     loop {
         let objects: Vec<Object> = engine

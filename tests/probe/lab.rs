@@ -30,7 +30,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 pub(crate) struct Lab {
     pub(crate) engine: Engine,
     pub(crate) kit: Kit,
-    run: RunId,
+    pub(crate) run: RunId,
     /// Keeps a sweep of somebody else away from what is made here.
     _alive: Alive,
 }
