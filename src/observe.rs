@@ -161,10 +161,8 @@ impl Observer<'_> {
         look: &mut Look,
         surroundings: &Result<Surroundings, Blind>,
     ) {
-        let tcp = match surroundings {
-            Ok(surroundings) => Ok(surroundings.question(&look.sight.container.id)),
-            Err(why) => Err(why.clone()),
-        };
+        let tcp = surroundings.as_ref().map_err(Clone::clone);
+        let tcp = tcp.map(|surroundings| surroundings.question(&look.sight.container.id));
         if tokio::time::timeout(LOOK, self.second_look(look, tcp)).await.is_err() {
             look.blind(&too_long(&look.sight.container));
         }
@@ -445,13 +443,8 @@ fn other_identities(sight: &Sight) -> BTreeSet<Identity> {
 
 /// The names and addresses by which others of the stack may reach a container.
 fn names(service: &str, container: &Container) -> BTreeSet<String> {
-    let networks =
-        container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-    let addresses = networks
-        .into_iter()
-        .flat_map(BTreeMap::values)
-        .flat_map(|endpoint| [endpoint.ip_address.clone(), endpoint.global_ipv6_address.clone()]);
-    addresses.flatten().filter(|address| !address.is_empty()).chain([service.to_owned()]).collect()
+    let addresses = container.addresses().into_iter().map(|address| address.to_string());
+    addresses.chain([service.to_owned()]).collect()
 }
 
 /// A gateway may be given with the length of its network's prefix.

@@ -60,6 +60,17 @@ pub struct Lender {
     pub identity: Identity,
 }
 
+impl Lender {
+    /// Where the container under test finds the probe.
+    pub(super) fn program(&self) -> String {
+        format!("/proc/{}/exe", self.pid)
+    }
+
+    fn argv(&self, arguments: &[String]) -> Vec<String> {
+        std::iter::once(self.program()).chain(arguments.iter().cloned()).collect()
+    }
+}
+
 impl Kit {
     /// Imports the probe as an image of its own.
     ///
@@ -130,7 +141,7 @@ impl Kit {
         questions: &[Question],
         within: Duration,
     ) -> Result<Reply, Blind> {
-        let program = format!("/proc/{}/exe", lender.pid);
+        let program = lender.program();
         self.ask_program(&lender.target, &program, lender.pid, user, questions, within).await
     }
 
@@ -181,8 +192,7 @@ impl Kit {
         arguments: &[String],
         within: Duration,
     ) -> Result<ExecOutput, Blind> {
-        let mut argv = vec![format!("/proc/{}/exe", lender.pid)];
-        argv.extend_from_slice(arguments);
+        let argv = lender.argv(arguments);
         let user = lender.identity.to_string();
         self.engine
             .exec(&lender.target, &argv, Some(&user), within + MARGIN)
@@ -201,8 +211,7 @@ impl Kit {
         within: Duration,
         meanwhile: impl Future<Output = T>,
     ) -> Result<(ExecOutput, Option<T>), Blind> {
-        let mut argv = vec![format!("/proc/{}/exe", lender.pid)];
-        argv.extend_from_slice(arguments);
+        let argv = lender.argv(arguments);
         let user = lender.identity.to_string();
         self.engine
             .exec_meanwhile(&lender.target, &argv, Some(&user), within + MARGIN, meanwhile)
@@ -376,11 +385,12 @@ fn why(fault: &probe::ProbeFault, output: &ExecOutput) -> String {
 }
 
 /// The image: the probe, a copy of it that belongs to root and is setuid, for the attempt to
-/// gain privileges, and a folder for the attempt to write. The programs can be executed and not read: a process that executes such a file cannot
-/// be traced by others with its ids from its first instruction on, so they can neither change
-/// what it says nor learn what it is asked (execve(2), prctl(2), `PR_SET_DUMPABLE`). A process
-/// with `CAP_DAC_OVERRIDE` can read every file, so for a service that runs as root with the
-/// engine's default capabilities it holds only from the probe's own first call on.
+/// gain privileges, and a folder for the attempt to write. The programs can be executed and not
+/// read: a process that executes such a file cannot be traced by others with its ids from its
+/// first instruction on, so they can neither change what it says nor learn what it is asked
+/// (execve(2), prctl(2), `PR_SET_DUMPABLE`). A process with `CAP_DAC_OVERRIDE` can read every
+/// file, so for a service that runs as root with the engine's default capabilities it holds only
+/// from the probe's own first call on.
 fn archive() -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, mode) in [("probe", 0o111), ("probe-suid", 0o4111)] {

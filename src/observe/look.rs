@@ -20,7 +20,7 @@ impl Look {
     pub(super) fn see(&mut self, identity: Identity, reply: Result<Reply, Blind>) {
         let placement = self.lenders.last().map_or_else(
             || "not placed".to_owned(),
-            |lender| format!("exec of /proc/{}/exe, lent by container {}", lender.pid, lender.id),
+            |lender| format!("exec of {}, lent by container {}", lender.program(), lender.id),
         );
         let seen = Seen { identity, when: Timestamp::now(), placement, reply };
         self.sight.inside.push(seen);

@@ -7,6 +7,7 @@
 //! it and its waiting is not left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
@@ -239,16 +240,10 @@ impl Place {
     /// The first address of a container at which it gives the answer that it should.
     async fn find(watch: &Watch, container: &Container) -> Result<Place, Blind> {
         let name = container.short_name();
-        let networks = container.network_settings.as_ref().and_then(|s| s.networks.as_ref());
-        let addresses = networks.into_iter().flat_map(BTreeMap::values).flat_map(|endpoint| {
-            let six = endpoint.global_ipv6_address.as_ref().filter(|address| !address.is_empty());
-            let four = endpoint.ip_address.clone().filter(|address| !address.is_empty());
-            four.into_iter().chain(six.map(|address| format!("[{address}]")))
-        });
         let mut refused = Vec::new();
-        for address in addresses {
+        for address in container.addresses() {
             let mut place = Place {
-                address: format!("{address}:{}", watch.port),
+                address: SocketAddr::new(address, watch.port).to_string(),
                 request: request(watch),
                 http: watch.path.is_some(),
                 answer: String::new(),

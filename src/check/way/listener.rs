@@ -2,7 +2,7 @@
 //! something of which that cannot be said.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::Came;
 use crate::probe::Reply;
@@ -182,11 +182,7 @@ pub(super) fn of_the_stack(world: &World) -> BTreeSet<SocketAddr> {
         let Ok(told) = sight.own().and_then(Reply::host) else { continue };
         let port = |listener: &String| listener.rsplit_once(':')?.1.parse::<u16>().ok();
         let ports: Vec<u16> = told.listening.iter().filter_map(port).collect();
-        let networks = sight.container.network_settings.iter().flat_map(|s| &s.networks);
-        let addresses = networks.flat_map(|networks| networks.values()).flat_map(|endpoint| {
-            [endpoint.ip_address.as_deref(), endpoint.global_ipv6_address.as_deref()]
-        });
-        for address in addresses.flatten().filter_map(|text| text.parse::<IpAddr>().ok()) {
+        for address in sight.container.addresses() {
             found.extend(ports.iter().map(|port| SocketAddr::new(address, *port)));
         }
     }
