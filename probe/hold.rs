@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, ExitCode};
 
 use crate::filter;
@@ -93,15 +93,69 @@ pub fn hold(relay: Option<(&str, u16)>, first: &[&str]) -> ExitCode {
     }
 }
 
-fn relay_one(client: TcpStream, socket: &str) {
+/// The weakness of a mutant: relays a socket to whoever comes, on a TCP port of every address or,
+/// where `place` is a path, on a Unix socket that everybody may open.
+pub fn relay_for_others(socket: &str, place: &str) -> ExitCode {
+    kernel::exit_on(SIGTERM);
+    kernel::ignore(SIGPIPE);
+    let served = match place.parse::<u16>() {
+        Ok(port) => TcpListener::bind(("0.0.0.0", port)).map(|listener| {
+            for client in listener.incoming().flatten() {
+                let socket = socket.to_owned();
+                std::thread::spawn(move || relay_one(client, &socket));
+            }
+        }),
+        Err(_) => UnixListener::bind(place)
+            .and_then(|listener| {
+                let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+                std::fs::set_permissions(place, all).map(|()| listener)
+            })
+            .map(|listener| {
+                for client in listener.incoming().flatten() {
+                    let socket = socket.to_owned();
+                    std::thread::spawn(move || relay_one(client, &socket));
+                }
+            }),
+    };
+    if let Err(error) = served {
+        crate::say(&object([("error", Json::text(kernel::error_name(&error)))]));
+    }
+    ExitCode::FAILURE
+}
+
+/// A connection that can be used from two threads at once, and closed in each direction.
+trait Duplex: Read + Write + Send + Sized + 'static {
+    fn twin(&self) -> std::io::Result<Self>;
+    fn close(&self, how: Shutdown) -> std::io::Result<()>;
+}
+
+impl Duplex for TcpStream {
+    fn twin(&self) -> std::io::Result<TcpStream> {
+        self.try_clone()
+    }
+    fn close(&self, how: Shutdown) -> std::io::Result<()> {
+        self.shutdown(how)
+    }
+}
+
+impl Duplex for UnixStream {
+    fn twin(&self) -> std::io::Result<UnixStream> {
+        self.try_clone()
+    }
+    fn close(&self, how: Shutdown) -> std::io::Result<()> {
+        self.shutdown(how)
+    }
+}
+
+fn relay_one(mut client: impl Duplex, socket: &str) {
     let Ok(engine) = UnixStream::connect(socket) else { return };
-    let (Ok(from_client), Ok(to_engine)) = (client.try_clone(), engine.try_clone()) else { return };
+    let (Ok(from_client), Ok(to_engine)) = (client.twin(), engine.try_clone()) else { return };
     let upward = std::thread::spawn(move || {
         copy(from_client, &to_engine);
         let _ = to_engine.shutdown(Shutdown::Write);
     });
-    copy(engine, &client);
-    let _ = client.shutdown(Shutdown::Both);
+    copy(engine, &mut client);
+    let _ = client.close(Shutdown::Both);
     let _ = upward.join();
 }
 

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         ["hold", "--listen", socket, port, "ask", first @ ..] => relay(socket, port, first),
         ["hold"] => hold::hold(None, &[]),
         ["hold", "ask", first @ ..] => hold::hold(None, first),
+        ["relay", socket, place] => hold::relay_for_others(socket, place),
         ["ask", nonce, deadline, lender, questions @ ..] => {
             match (deadline.parse(), lender.parse()) {
                 (Ok(deadline), Ok(lender)) => ask(nonce, deadline, lender, questions),

@@ -44,6 +44,9 @@ pub enum ColorWhen {
 pub enum Verb {
     /// Bring a stack up, verify the claims made of it, take it down.
     Run(RunArgs),
+    /// Put known weaknesses back into a stack of its own, one at a time, and see the claims turn
+    /// red.
+    Mutate(MutateArgs),
     /// Show the claims and checks of scenarios; no engine is needed.
     List {
         /// The scenario files.
@@ -134,4 +137,45 @@ pub struct RunArgs {
     /// Write the record as JSON here; `-` is stdout.
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
+}
+
+/// The arguments of `mutate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 nothing survived, 1 a mutant survived, 2 a mutant was invalid, or a claim does not \
+hold on the unmutated stack, 3 no mutant fits; the others as for `run`.")]
+pub struct MutateArgs {
+    /// The scenario file.
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// Only this mutant, or the mutants of this weakness.
+    #[arg(long, value_name = "ID")]
+    pub mutant: Vec<String>,
+    /// Only mutants that this claim must catch.
+    #[arg(long, value_name = "ID")]
+    pub claim: Vec<String>,
+    /// Only mutants of this service.
+    #[arg(long, value_name = "NAME")]
+    pub service: Vec<String>,
+    /// Only as many mutants as it takes to see every check fail once.
+    #[arg(long)]
+    pub sample: bool,
+    /// Verify every claim with every mutant, and not only those that it can touch.
+    #[arg(long)]
+    pub full: bool,
+    /// How many mutants may share a stack, each in another service.
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub jobs: std::num::NonZeroUsize,
+    /// A further Compose file, merged last.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
+    /// Write JUnit here; `-` is stdout.
+    #[arg(long, value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+    /// Write what came of the mutants as JSON here; `-` is stdout.
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+    /// Write a table of the weaknesses in Markdown here; `-` is stdout.
+    #[arg(long, value_name = "PATH")]
+    pub markdown: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! The exit codes, a contract with scripts.
 
+use crate::mutation::record::{MutationRecord, Score};
 use crate::record::Record;
 use crate::verdict::Verdict;
 
@@ -58,6 +59,26 @@ impl ExitCode {
         {
             ExitCode::Inconclusive
         } else if has(Verdict::Held) || has(Verdict::Waived) {
+            ExitCode::Held
+        } else {
+            ExitCode::NothingJudged
+        }
+    }
+}
+
+impl ExitCode {
+    /// The exit code of a mutation run: a survivor comes before all, then what was left behind,
+    /// then what showed nothing.
+    #[must_use]
+    pub fn of_mutation(record: &MutationRecord) -> ExitCode {
+        let Score { killed, survived, invalid, skipped, .. } = record.summary;
+        if survived > 0 {
+            ExitCode::Broken
+        } else if !record.leftovers.is_empty() {
+            ExitCode::LeftBehind
+        } else if invalid > 0 || record.aborted.is_some() {
+            ExitCode::Inconclusive
+        } else if killed + skipped > 0 {
             ExitCode::Held
         } else {
             ExitCode::NothingJudged

@@ -33,6 +33,9 @@ pub enum Failure {
         /// The last lines that it printed.
         tail: String,
     },
+    /// Mutants say nothing where a claim does not hold to begin with.
+    #[error("no mutant was tried, because the unmutated stack is not all held: {0}")]
+    NotHeld(String),
     /// The run was interrupted.
     #[error("interrupted")]
     Interrupted(#[from] Interrupted),
@@ -72,6 +75,7 @@ impl Failure {
                 ComposeError::Invalid(_) | ComposeError::NotUnderstood(_),
             )) => ExitCode::InvalidScenario,
             Failure::Selection(_) => ExitCode::Usage,
+            Failure::NotHeld(_) => ExitCode::Inconclusive,
             Failure::Engine(_) | Failure::Stack(_) | Failure::Prepare { .. } => {
                 ExitCode::Unavailable
             }

@@ -17,6 +17,7 @@ pub mod failure;
 pub mod image;
 pub mod interrupt;
 pub mod lease;
+pub mod mutation;
 pub mod observation;
 pub mod observe;
 pub mod plan;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
-use stackproof::cli::{Cli, ColorWhen, RunArgs, Verb};
+use stackproof::cli::{Cli, ColorWhen, MutateArgs, RunArgs, Verb};
 use stackproof::diagnostic::render;
 use stackproof::doctor;
 use stackproof::engine::{Endpoint, Engine, EngineError};
@@ -16,8 +16,8 @@ use stackproof::plan::Selection;
 use stackproof::progress::Progress;
 use stackproof::record::Record;
 use stackproof::report::console::{self, Loudness, Style};
-use stackproof::report::{json, junit};
-use stackproof::run::{Mode, Request, run};
+use stackproof::report::{json, junit, mutation};
+use stackproof::run::{Choice, Mode, Request, run};
 use stackproof::run_id::RunId;
 use stackproof::scenario::load::{Loaded, load_with};
 use stackproof::scenario::schema;
@@ -122,6 +122,7 @@ impl Console {
     async fn dispatch(&self, verb: Verb) -> ExitCode {
         match verb {
             Verb::Run(arguments) => self.run(arguments).await,
+            Verb::Mutate(arguments) => self.mutate(arguments).await,
             Verb::List { scenarios } => self.list(&scenarios),
             Verb::Doctor => self.doctor().await,
             Verb::Sweep { run, wait, expect_nothing } => {
@@ -249,12 +250,8 @@ impl Console {
             Ok(loaded) => loaded,
             Err(code) => return code,
         };
-        // A path that cannot be written is better known before a long run than after it.
-        for path in [&arguments.junit, &arguments.json].into_iter().flatten() {
-            if let Err(error) = make_room(path) {
-                self.error(&format!("cannot write {}: {error}", path.display()));
-                return ExitCode::ReportNotWritten;
-            }
+        if let Err(code) = self.make_room(&[&arguments.junit, &arguments.json]) {
+            return code;
         }
         let (endpoint, interrupt, program) = match surroundings() {
             Ok(surroundings) => surroundings,
@@ -282,6 +279,7 @@ impl Console {
                     no_intrusive: arguments.no_intrusive,
                 },
                 program: program.clone(),
+                mutants: None,
             };
             match run(&request, endpoint.clone(), &interrupt, &progress).await {
                 Ok(outcome) => {
@@ -302,6 +300,70 @@ impl Console {
         self.text(&total, on_stdout);
         let written = self.write_reports(&arguments, &records);
         settle(&records, &failures, written)
+    }
+
+    async fn mutate(&self, arguments: MutateArgs) -> ExitCode {
+        let scenario = std::slice::from_ref(&arguments.scenario);
+        let loaded = match self.load(scenario, &arguments.overlay) {
+            Ok(mut loaded) => loaded.remove(0),
+            Err(code) => return code,
+        };
+        let paths = [&arguments.junit, &arguments.json, &arguments.markdown];
+        if let Err(code) = self.make_room(&paths) {
+            return code;
+        }
+        let (endpoint, interrupt, program) = match surroundings() {
+            Ok(surroundings) => surroundings,
+            Err(failure) => {
+                self.error(&failure.to_string());
+                return failure.exit_code();
+            }
+        };
+        let request = Request {
+            loaded,
+            mode: Mode::Own,
+            keep: false,
+            selection: Selection { no_intrusive: true, ..Selection::default() },
+            program,
+            mutants: Some(Choice {
+                mutants: arguments.mutant.clone(),
+                claims: arguments.claim.clone(),
+                services: arguments.service.clone(),
+                sample: arguments.sample,
+                full: arguments.full,
+                at_once: arguments.jobs.get(),
+            }),
+        };
+        let progress = Progress::stderr(self.style(Stream::Stderr));
+        let outcome = match run(&request, endpoint, &interrupt, &progress).await {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                self.error(&failure.to_string());
+                return failure.exit_code();
+            }
+        };
+        let Some(record) = outcome.mutation else { return ExitCode::Internal };
+        let on_stdout = paths.into_iter().flatten().any(|path| path.as_os_str() == "-");
+        let tried = outcome.failure.is_none() || !record.mutants.is_empty();
+        if tried {
+            self.text(&mutation::console(&record, &self.style(Stream::Stdout)), on_stdout);
+        } else {
+            self.show(&request, on_stdout, &outcome.record, outcome.failure.as_ref());
+        }
+        let [junit, json, markdown] = paths;
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let written = [
+            self.write(junit, || mutation::junit(&record).map_err(|error| text(&error))),
+            self.write(json, || mutation::json(&record).map_err(|error| text(&error))),
+            self.write(markdown, || Ok(mutation::markdown(&record).into_bytes())),
+        ];
+        let found = ExitCode::of_mutation(&record);
+        match outcome.failure {
+            _ if matches!(found, ExitCode::Broken | ExitCode::LeftBehind) => found,
+            Some(failure) => failure.exit_code(),
+            None if !written.iter().all(|written| *written) => ExitCode::ReportNotWritten,
+            None => found,
+        }
     }
 
     /// Text for people: reports asked for on stdout leave no room for it there.
@@ -336,25 +398,43 @@ impl Console {
     }
 
     fn write_reports(&self, arguments: &RunArgs, records: &[Record]) -> bool {
-        let mut written = true;
-        let mut write = |path: &Option<PathBuf>, bytes: &dyn Fn() -> Result<Vec<u8>, String>| {
-            let Some(path) = path else { return };
-            let outcome = bytes().and_then(|bytes| {
-                if path.as_os_str() == "-" {
-                    let mut stdout = std::io::stdout().lock();
-                    stdout.write_all(&bytes).map_err(|error| error.to_string())
-                } else {
-                    std::fs::write(path, bytes).map_err(|error| error.to_string())
-                }
-            });
-            if let Err(error) = outcome {
-                self.error(&format!("cannot write {}: {error}", path.display()));
-                written = false;
+        let junit = self
+            .write(&arguments.junit, || junit::junit(records).map_err(|error| error.to_string()));
+        let json =
+            self.write(&arguments.json, || json::json(records).map_err(|error| error.to_string()));
+        junit && json
+    }
+
+    /// Writes a report where it is asked for, and says whether that could be done.
+    fn write(
+        &self,
+        path: &Option<PathBuf>,
+        bytes: impl FnOnce() -> Result<Vec<u8>, String>,
+    ) -> bool {
+        let Some(path) = path else { return true };
+        let outcome = bytes().and_then(|bytes| {
+            if path.as_os_str() == "-" {
+                let mut stdout = std::io::stdout().lock();
+                stdout.write_all(&bytes).map_err(|error| error.to_string())
+            } else {
+                std::fs::write(path, bytes).map_err(|error| error.to_string())
             }
-        };
-        write(&arguments.junit, &|| junit::junit(records).map_err(|error| error.to_string()));
-        write(&arguments.json, &|| json::json(records).map_err(|error| error.to_string()));
-        written
+        });
+        if let Err(error) = &outcome {
+            self.error(&format!("cannot write {}: {error}", path.display()));
+        }
+        outcome.is_ok()
+    }
+
+    /// A path that cannot be written is better known before a long run than after it.
+    fn make_room(&self, paths: &[&Option<PathBuf>]) -> Result<(), ExitCode> {
+        for path in paths.iter().copied().flatten() {
+            if let Err(error) = make_room(path) {
+                self.error(&format!("cannot write {}: {error}", path.display()));
+                return Err(ExitCode::ReportNotWritten);
+            }
+        }
+        Ok(())
     }
 }
 

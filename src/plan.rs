@@ -23,6 +23,8 @@ pub struct Selection {
 pub struct Plan<'a> {
     /// The claims.
     pub claims: Vec<PlannedClaim<'a>>,
+    /// Services of which it has to be known whether a change took hold.
+    pub changed: BTreeSet<String>,
 }
 
 /// One claim.
@@ -116,7 +118,7 @@ pub fn plan<'a>(scenario: &'a Scenario, model: &Model, selection: &Selection) ->
             PlannedClaim { claim: &claim.value, checks, left_out }
         })
         .collect();
-    Plan { claims }
+    Plan { claims, changed: BTreeSet::new() }
 }
 
 /// The services that a check names, in the order named; for `"*"` all but the excepted ones.

@@ -224,6 +224,14 @@ impl Summary {
     }
 }
 
+impl CheckRecord {
+    /// Whether the check was judged: neither left out nor cut short before.
+    #[must_use]
+    pub fn was_asked(&self) -> bool {
+        self.observed != NOT_ASKED && self.observed != NOT_REACHED
+    }
+}
+
 impl ClaimRecord {
     /// Whether the run was cut short before any check of the claim.
     #[must_use]

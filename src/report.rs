@@ -13,6 +13,7 @@ use crate::verdict::Verdict;
 pub mod console;
 pub mod json;
 pub mod junit;
+pub mod mutation;
 
 /// What a check came to in its claim: what is broken in a waived claim is waived.
 fn outcome(claim: &ClaimRecord, check: &CheckRecord) -> Verdict {

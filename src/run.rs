@@ -20,8 +20,9 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::observe::controls::{Controls, Needs};
 use crate::observe::kit::Kit;
 use crate::plan::{Selection, plan};
+use crate::mutation::record::MutationRecord;
 use crate::record::{ImageRecord, Record, SCHEMA, Summary, Timeline};
-use crate::redact::{DiscreetListener, Redactor, redact_record};
+use crate::redact::{DiscreetListener, Redactor, redact_mutation, redact_record};
 use crate::run_id::{RunId, nonce};
 use crate::scenario::load::Loaded;
 use crate::scenario::validate::unknown_services;
@@ -30,12 +31,14 @@ use crate::stack::reaper::Reaper;
 use crate::stack::runs::{self, Alive};
 use crate::stack::{Stack, leftover};
 use crate::timeline::Recorder;
+use crate::world::World;
 
 mod coming;
 mod footprint;
 mod intrude;
 mod layers;
 mod ledger;
+mod mutate;
 mod prepare;
 mod resolve;
 mod secrets;
@@ -43,6 +46,8 @@ mod sources;
 mod verify;
 
 use ledger::Ledger;
+use mutate::{Mutation, Tried};
+pub use mutate::Choice;
 use resolve::{beside, resolve, stack_of};
 
 /// What is asked of a run.
@@ -58,6 +63,8 @@ pub struct Request {
     pub selection: Selection,
     /// The program that is started as the reaper.
     pub program: PathBuf,
+    /// Which mutants are tried once the claims hold; none where the claims are all that is asked.
+    pub mutants: Option<Choice>,
 }
 
 /// Whose stack is verified.
@@ -76,6 +83,8 @@ pub enum Mode {
 pub struct Outcome {
     /// The record, complete even when the run was cut short.
     pub record: Record,
+    /// What the mutants came to, where they were asked for.
+    pub mutation: Option<MutationRecord>,
     /// Why it was cut short.
     pub failure: Option<Failure>,
 }
@@ -103,6 +112,10 @@ struct Findings {
     secrets: Vec<String>,
     recorder: Option<Recorder>,
     timeline: Option<Timeline>,
+    /// What was seen, and our own containers that saw it, once a verification is over.
+    world: Option<World>,
+    sidecars: Vec<String>,
+    tried: Tried,
 }
 
 /// Runs a scenario.
@@ -149,7 +162,13 @@ pub async fn run(
     let redactor = Redactor::new(findings.secrets);
     let took = started_at.elapsed();
     emit.hear(Event::RunFinished { scenario: record.scenario.clone(), took });
-    Ok(Outcome { record: redact_record(record, &redactor), failure })
+    let record = redact_record(record, &redactor);
+    let tried = findings.tried;
+    let mutation = request
+        .mutants
+        .as_ref()
+        .map(|_| redact_mutation(tried.record(request, &record), &redactor));
+    Ok(Outcome { record, mutation, failure })
 }
 
 /// Connects, starts the reaper, and sees to it that whatever the run does, it is cleaned up
@@ -347,7 +366,13 @@ where
         controls.as_mut().await;
         controls.take_output().unwrap_or_else(Controls::none)
     };
-    verification.run(findings, controls.boxed()).await
+    match &request.mutants {
+        None => verification.run(findings, controls.boxed()).await,
+        Some(choice) => {
+            let mutation = Mutation { verification, choice };
+            Box::pin(mutation.run(findings, controls.boxed())).await
+        }
+    }
 }
 
 async fn controls(kit: &Kit, needs: Needs, canary: &str, emit: Emit<'_>) -> Controls {

@@ -20,6 +20,7 @@ pub mod schema;
 pub mod services;
 pub mod validate;
 
+use crate::mutation::custom::CustomMutant;
 use crate::yaml::Spanned;
 pub use amount::{Bytes, Seconds};
 pub use check::CheckSpec;
@@ -48,6 +49,8 @@ pub struct Scenario {
     pub healthy_within: Seconds,
     /// What is claimed.
     pub claims: Vec<Spanned<Claim>>,
+    /// Weaknesses that `mutate` puts in besides those that it knows.
+    pub mutants: Vec<Spanned<CustomMutant>>,
 }
 
 /// One sentence of documentation and the checks that verify it.
@@ -71,6 +74,9 @@ pub struct Claim {
     /// Why the claim cannot be verified yet. It then has no checks and shows as skipped.
     #[serde(default)]
     pub pending: Option<String>,
+    /// Why no mutant can break the claim, where none can: `mutate` then lists it with this reason.
+    #[serde(default)]
+    pub unproven: Option<String>,
     /// Accepts the claim being broken until a date.
     #[serde(default)]
     pub waived: Option<Spanned<Waiver>>,

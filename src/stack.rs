@@ -86,6 +86,21 @@ impl Stack {
         run: &RunId,
     ) -> Result<Stack, StackError> {
         let isolated = isolate(&model.raw, &project, run, &stack_tag(run));
+        Stack::of(tool, model, project, run, isolated)
+    }
+
+    /// A stack of our own whose model was changed for the run already. It replaces the one of the
+    /// same run that was prepared before.
+    ///
+    /// # Errors
+    /// When the run's folder cannot be written.
+    pub fn of(
+        tool: ComposeTool,
+        model: Model,
+        project: String,
+        run: &RunId,
+        isolated: Isolated,
+    ) -> Result<Stack, StackError> {
         let file = write_model(run, &isolated)?;
         let tool = ComposeTool { files: vec![file], profiles: vec![], ..tool };
         Ok(Stack { project, model, isolated: Some(isolated), tool })

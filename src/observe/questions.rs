@@ -24,6 +24,11 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
             questions.push(question);
         }
     };
+    if plan.changed.contains(service) {
+        add(Question::Processes);
+        add(Question::Mounts);
+        add(Question::Cgroup);
+    }
     for planned in plan.asked().filter(|planned| planned.service == service) {
         match planned.spec {
             CheckSpec::RunsAs(_) | CheckSpec::Capabilities(_) | CheckSpec::Apparmor(_) => {

@@ -16,12 +16,12 @@ use crate::scenario::{Claim, Scenario};
 use crate::verdict::Verdict;
 
 /// The claims of a run, as far as they are judged.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ledger {
     claims: Vec<Entry>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     record: ClaimRecord,
     judged: Vec<bool>,

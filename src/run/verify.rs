@@ -108,6 +108,8 @@ impl Verification<'_> {
             self.interrupt.or(self.kit.remove(&sidecars)).await?;
         }
         self.intrude(self.kit, &mut world, findings).await?;
+        findings.sidecars = sidecars;
+        findings.world = Some(world);
         not_up.map_or(Ok(()), Err)
     }
 

@@ -50,6 +50,8 @@ impl ScenarioFile {
         };
         let mut env = base.env;
         env.extend(self.env);
+        let mut mutants = base.mutants;
+        mutants.extend(self.mutants);
         let mut stated = self.stated;
         stated.keys.extend(base.stated.keys);
         ScenarioFile {
@@ -64,6 +66,7 @@ impl ScenarioFile {
             build_within: self.build_within.or(base.build_within),
             healthy_within: self.healthy_within.or(base.healthy_within),
             claims,
+            mutants,
             stated,
         }
     }
@@ -128,6 +131,7 @@ impl ScenarioFile {
             build_within: self.build_within.unwrap_or_else(Seconds::for_build),
             healthy_within: self.healthy_within.unwrap_or_else(Seconds::for_up),
             claims: self.claims.unwrap_or_default(),
+            mutants: self.mutants,
         }
     }
 }

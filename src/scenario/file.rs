@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Claim;
 use super::amount::Seconds;
+use crate::mutation::custom::CustomMutant;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
 use crate::yaml::{self, Dialect, Span, Spanned};
 
@@ -52,6 +53,10 @@ pub struct ScenarioFile {
     /// added.
     #[serde(default)]
     pub claims: Option<Vec<Spanned<Claim>>>,
+    /// Weaknesses that `mutate` puts in besides those that it knows. Those that are taken over
+    /// stay.
+    #[serde(default)]
+    pub mutants: Vec<Spanned<CustomMutant>>,
     /// What the file says of itself.
     #[serde(skip)]
     pub(super) stated: Stated,

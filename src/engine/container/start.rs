@@ -1,5 +1,6 @@
 //! Starting and stopping the containers of a stack of our own.
 
+use bollard::models::ContainerUpdateBody;
 use bollard::query_parameters::{StartContainerOptions, StopContainerOptions};
 
 use crate::engine::{Engine, EngineError};
@@ -27,5 +28,34 @@ impl Engine {
             .stop_container(id, None::<StopContainerOptions>)
             .await
             .map_err(|error| EngineError::of("stop container", id, &error))
+    }
+
+    /// Changes limits of a container of a stack of our own while it runs, as `docker update` does.
+    /// What is not given stays.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn update_limits(
+        &self,
+        id: &str,
+        memory: Option<u64>,
+        cpus: Option<f64>,
+        pids: Option<i64>,
+    ) -> Result<(), EngineError> {
+        let memory = memory.and_then(|bytes| i64::try_from(bytes).ok());
+        #[expect(clippy::cast_possible_truncation, reason = "billionths of a core fit many cores")]
+        let nano_cpus = cpus.map(|cores| (cores * 1e9).round() as i64);
+        let body = ContainerUpdateBody {
+            memory,
+            // The engine refuses a limit of memory above that of memory and swap.
+            memory_swap: memory,
+            nano_cpus,
+            pids_limit: pids,
+            ..ContainerUpdateBody::default()
+        };
+        self.docker
+            .update_container(id, body)
+            .await
+            .map_err(|error| EngineError::of("update container", id, &error))
     }
 }

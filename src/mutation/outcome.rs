@@ -1,0 +1,207 @@
+//! What a mutant comes to, from how the claims were judged on the stack with it. Pure.
+
+use std::collections::BTreeMap;
+
+use super::record::{ClaimScore, Judged, MutantRecord, Naive, Outcome, Unexpected, Unproven};
+use super::{Expected, Mutant};
+use crate::record::{CheckRecord, ClaimRecord};
+use crate::verdict::Verdict;
+use crate::world::Blind;
+
+/// How a mutant stood when the claims were judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stand {
+    /// It was seen to have taken hold.
+    Landed,
+    /// It could not be started, and was judged as it was created.
+    Created(Blind),
+    /// It did not land, or nothing of it was there.
+    Missing(Blind),
+    /// This host refuses it.
+    Refused(Blind),
+}
+
+/// Judges one mutant by the claims of its round.
+#[must_use]
+pub fn judge(mutant: &Mutant, stand: &Stand, claims: &[ClaimRecord], round: usize) -> MutantRecord {
+    let mut record = MutantRecord {
+        id: mutant.id.clone(),
+        weakness: mutant.weakness.clone(),
+        text: mutant.text.clone(),
+        service: mutant.service.clone(),
+        outcome: Outcome::Invalid,
+        reason: String::new(),
+        judged_as_created: matches!(stand, Stand::Created(_)),
+        expected: vec![],
+        documented: vec![],
+        collateral: vec![],
+        round,
+    };
+    match stand {
+        Stand::Missing(why) => record.reason.clone_from(why),
+        Stand::Refused(why) => {
+            record.outcome = Outcome::Skipped;
+            record.reason = format!("this host refuses it: {why}");
+        }
+        Stand::Landed | Stand::Created(_) => {
+            record.expected = expected(mutant, claims);
+            record.documented = documented(&record.expected, claims);
+            record.collateral = collateral(mutant, claims);
+            (record.outcome, record.reason) = settle(&record.expected);
+            if let (Outcome::Survived, Stand::Created(why)) = (record.outcome, stand) {
+                record.outcome = Outcome::Skipped;
+                record.reason = format!("this host cannot start it: {why}");
+            }
+        }
+    }
+    record
+}
+
+fn expected(mutant: &Mutant, claims: &[ClaimRecord]) -> Vec<Judged> {
+    let mut judged = Vec::new();
+    for expected in &mutant.breaks {
+        let of = |check: &&CheckRecord| {
+            check.code == expected.code && check.service == expected.service
+        };
+        for claim in claims {
+            let asked = claim.checks.iter().filter(of).filter(|check| check.was_asked());
+            judged.extend(asked.map(|check| Judged {
+                claim: claim.id.clone(),
+                expected: expected.clone(),
+                verdict: Some(check.verdict),
+                message: check.message.clone(),
+            }));
+        }
+        if !judged.iter().any(|judged| judged.expected == *expected) {
+            judged.push(Judged {
+                claim: String::new(),
+                expected: expected.clone(),
+                verdict: None,
+                message: "it was not judged".to_owned(),
+            });
+        }
+    }
+    judged
+}
+
+/// Whether a check has caught what it had to.
+fn caught(judged: &Judged) -> bool {
+    judged.verdict == Some(Verdict::Broken) && judged.message.contains(&judged.expected.because)
+}
+
+fn settle(expected: &[Judged]) -> (Outcome, String) {
+    let missed: Vec<String> =
+        expected.iter().filter(|judged| !caught(judged)).map(complaint).collect();
+    if missed.is_empty() {
+        let codes: Vec<&str> = expected.iter().map(|one| one.expected.code.as_str()).collect();
+        return (Outcome::Killed, format!("{} broke", codes.join(", ")));
+    }
+    let skipped = expected.iter().filter(|judged| judged.verdict == Some(Verdict::Skipped));
+    // What this host cannot show is no miss of the check, as long as all the rest was caught.
+    if skipped.count() == missed.len() {
+        return (Outcome::Skipped, missed.join("; "));
+    }
+    (Outcome::Survived, missed.join("; "))
+}
+
+fn complaint(judged: &Judged) -> String {
+    let Expected { code, service, because } = &judged.expected;
+    let of = if service.is_empty() { String::new() } else { format!(" of {service}") };
+    let verdict = judged.verdict.map_or("not judged", Verdict::word);
+    let wanted = match judged.verdict {
+        Some(Verdict::Broken) => format!(", but not because of {because:?}"),
+        _ => String::new(),
+    };
+    format!("{code}{of} is {verdict}{wanted}: {}", judged.message)
+}
+
+fn documented(expected: &[Judged], claims: &[ClaimRecord]) -> Vec<Naive> {
+    let concerned = |claim: &&ClaimRecord| expected.iter().any(|one| one.claim == claim.id);
+    claims
+        .iter()
+        .filter(concerned)
+        .filter_map(|claim| {
+            let documented = claim.documented.as_ref()?;
+            Some(Naive {
+                claim: claim.id.clone(),
+                command: documented.command.clone(),
+                verdict: documented.verdict,
+            })
+        })
+        .collect()
+}
+
+/// What turned red on the mutant's own service, or on the stack as a whole, and was not expected.
+fn collateral(mutant: &Mutant, claims: &[ClaimRecord]) -> Vec<Unexpected> {
+    let services = mutant.services();
+    let theirs = |check: &&CheckRecord| {
+        services.contains(check.service.as_str()) || check.service.is_empty() || mutant.alone
+    };
+    claims
+        .iter()
+        .flat_map(|claim| claim.checks.iter().map(move |check| (claim, check)))
+        .filter(|(_, check)| check.verdict == Verdict::Broken && theirs(check))
+        .filter(|(_, check)| !mutant.concerns(&check.code, &check.service))
+        .map(|(claim, check)| Unexpected {
+            claim: claim.id.clone(),
+            code: check.code.clone(),
+            service: check.service.clone(),
+            message: check.message.clone(),
+        })
+        .collect()
+}
+
+/// What the mutants of each claim came to. `possible` are all mutants that fit the stack, chosen or
+/// not; `reasons` are those that the scenario gives for claims that no mutant can break.
+#[must_use]
+pub fn scores(
+    unmutated: &[ClaimRecord],
+    possible: &[Mutant],
+    judged: &[MutantRecord],
+    reasons: &BTreeMap<String, String>,
+) -> Vec<ClaimScore> {
+    unmutated
+        .iter()
+        .map(|claim| {
+            let own = |record: &&MutantRecord| {
+                record.expected.iter().any(|expected| expected.claim == claim.id)
+            };
+            let count = |which: &dyn Fn(Outcome) -> bool| {
+                judged.iter().filter(own).filter(|record| which(record.outcome)).count()
+            };
+            ClaimScore {
+                claim: claim.id.clone(),
+                killed: count(&|outcome| outcome == Outcome::Killed),
+                survived: count(&|outcome| outcome == Outcome::Survived),
+                unsettled: count(&|outcome| {
+                    matches!(outcome, Outcome::Invalid | Outcome::Skipped)
+                }),
+                unproven: unproven(claim, possible, reasons),
+            }
+        })
+        .collect()
+}
+
+fn unproven(
+    claim: &ClaimRecord,
+    possible: &[Mutant],
+    reasons: &BTreeMap<String, String>,
+) -> Option<Unproven> {
+    let breakable = claim.checks.iter().any(|check| {
+        let breaks = |one: &Expected| one.code == check.code && one.service == check.service;
+        possible.iter().any(|mutant| mutant.breaks.iter().any(breaks))
+    });
+    if breakable {
+        return None;
+    }
+    if let Some(reason) = reasons.get(&claim.id) {
+        return Some(Unproven { reason: reason.clone(), accounted: true });
+    }
+    if claim.verdict == Verdict::Skipped {
+        let said = claim.checks.first().map_or("it has no checks", |check| check.message.as_str());
+        let reason = format!("it is not verified here: {said}");
+        return Some(Unproven { reason, accounted: true });
+    }
+    let reason = "no mutant of the catalogue or of the scenario could break it".to_owned();
+    Some(Unproven { reason, accounted: false })
+}

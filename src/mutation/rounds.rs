@@ -1,0 +1,108 @@
+//! Which mutants share one stack. Pure.
+
+use std::collections::BTreeSet;
+
+use super::Mutant;
+
+/// Puts mutants into rounds: in one round each service has one mutant at most, and one that others
+/// would feel has a round of its own. `at_once` bounds how many a round has.
+#[must_use]
+pub fn rounds(mutants: &[Mutant], at_once: usize) -> Vec<Vec<&Mutant>> {
+    let mut shared: Vec<Vec<&Mutant>> = Vec::new();
+    let mut alone: Vec<Vec<&Mutant>> = Vec::new();
+    for mutant in mutants {
+        if mutant.alone {
+            alone.push(vec![mutant]);
+            continue;
+        }
+        let fits = |round: &Vec<&Mutant>| {
+            let taken: BTreeSet<&str> = round.iter().flat_map(|other| other.services()).collect();
+            round.len() < at_once.max(1) && taken.is_disjoint(&mutant.services())
+        };
+        match shared.iter().position(fits) {
+            Some(place) => shared[place].push(mutant),
+            None => shared.push(vec![mutant]),
+        }
+    }
+    shared.into_iter().chain(alone).collect()
+}
+
+/// The fewest mutants, in their order, of which every check code has one that must break it, and
+/// every weakness that a code is proven by only once.
+#[must_use]
+pub fn sample(mutants: &[Mutant]) -> Vec<Mutant> {
+    let mut covered: BTreeSet<&str> = BTreeSet::new();
+    let mut chosen = Vec::new();
+    // One that proves several codes at once stands for several.
+    let mut order: Vec<&Mutant> = mutants.iter().collect();
+    order.sort_by_key(|mutant| (mutant.alone, std::cmp::Reverse(mutant.breaks.len())));
+    for mutant in order {
+        let codes: BTreeSet<&str> = mutant.breaks.iter().map(|one| one.code.as_str()).collect();
+        if !codes.is_subset(&covered) {
+            covered.extend(codes);
+            chosen.push(mutant.clone());
+        }
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutation::{Change, Expected};
+
+    fn mutant(id: &str, service: &str, codes: &[&str], alone: bool) -> Mutant {
+        let expected = |code: &&str| Expected {
+            code: (*code).to_owned(),
+            service: service.to_owned(),
+            because: String::new(),
+        };
+        Mutant {
+            id: id.to_owned(),
+            weakness: id.to_owned(),
+            text: String::new(),
+            service: service.to_owned(),
+            change: Change::default(),
+            breaks: codes.iter().map(expected).collect(),
+            also: BTreeSet::new(),
+            landed: vec![],
+            alone,
+            may_be_refused: false,
+        }
+    }
+
+    fn ids(rounds: Vec<Vec<&Mutant>>) -> Vec<Vec<&str>> {
+        rounds.into_iter().map(|round| round.iter().map(|one| one.id.as_str()).collect()).collect()
+    }
+
+    #[test]
+    fn two_mutants_of_one_service_never_share_a_stack() {
+        let mutants =
+            [mutant("a", "api", &[], false), mutant("b", "api", &[], false), mutant("c", "web", &[], false)];
+        assert_eq!(ids(rounds(&mutants, 9)), [vec!["a", "c"], vec!["b"]]);
+    }
+
+    #[test]
+    fn one_that_others_would_feel_has_a_stack_to_itself() {
+        let mutants = [mutant("a", "api", &[], true), mutant("b", "web", &[], false)];
+        assert_eq!(ids(rounds(&mutants, 9)), [vec!["b"], vec!["a"]]);
+    }
+
+    #[test]
+    fn no_round_is_larger_than_asked_for() {
+        let mutants = [mutant("a", "api", &[], false), mutant("b", "web", &[], false)];
+        assert_eq!(rounds(&mutants, 1).len(), 2);
+    }
+
+    #[test]
+    fn a_sample_breaks_every_code_that_the_whole_breaks() {
+        let mutants = [
+            mutant("a", "api", &["runs-as"], false),
+            mutant("b", "api", &["runs-as", "seccomp"], false),
+            mutant("c", "web", &["healthy"], true),
+        ];
+        let sample = sample(&mutants);
+        let chosen: Vec<&str> = sample.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(chosen, ["b", "c"]);
+    }
+}
