@@ -9,14 +9,14 @@ use serde_json::Value;
 mod credential;
 mod forms;
 mod listener;
-mod printable;
 mod mutation;
+mod printable;
 mod record;
 
 pub use credential::{credential, is_secret_name};
 pub use listener::DiscreetListener;
-pub use printable::{bounded, one_line, printable};
 pub use mutation::redact_mutation;
+pub use printable::{bounded, one_line, printable};
 pub use record::redact_record;
 
 /// What stands in the place of a secret.

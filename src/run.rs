@@ -17,10 +17,10 @@ use crate::event::{Event, Listener, Phase};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::mutation::record::MutationRecord;
 use crate::observe::controls::{Controls, Needs};
 use crate::observe::kit::Kit;
 use crate::plan::{Selection, plan};
-use crate::mutation::record::MutationRecord;
 use crate::record::{ImageRecord, Record, SCHEMA, Summary, Timeline};
 use crate::redact::{DiscreetListener, Redactor, redact_mutation, redact_record};
 use crate::run_id::{RunId, nonce};
@@ -46,8 +46,8 @@ mod sources;
 mod verify;
 
 use ledger::Ledger;
-use mutate::{Mutation, Tried};
 pub use mutate::Choice;
+use mutate::{Mutation, Tried};
 use resolve::{beside, resolve, stack_of};
 
 /// What is asked of a run.
@@ -361,6 +361,7 @@ where
         tool,
         plan: &plan,
         env,
+        stops_at_once: false,
     };
     let controls = async {
         controls.as_mut().await;

@@ -36,7 +36,7 @@ pub fn catalogue(ground: &Ground) -> Vec<Mutant> {
 pub(super) fn fitted(mut mutant: Mutant, ground: &Ground) -> Option<Mutant> {
     mutant.breaks.retain(|expected| match ground.subjects.get(&expected.service) {
         Some(subject) => subject.is_asked(&expected.code),
-        None => expected.service.is_empty(),
+        None => expected.service.is_empty() && ground.of_stack.contains(&expected.code),
     });
     (!mutant.breaks.is_empty()).then_some(mutant)
 }
@@ -103,7 +103,7 @@ impl Mutant {
 
     fn may_be_refused(mut self) -> Mutant {
         self.may_be_refused = true;
-        self.alone()
+        self
     }
 
     fn alone(mut self) -> Mutant {
@@ -114,4 +114,158 @@ impl Mutant {
 
 fn text_file(path: &str, text: &str) -> File {
     File { path: path.to_owned(), content: super::Content::Text(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::compose::Model;
+    use crate::diagnostic::Problems;
+    use crate::engine::About;
+    use crate::scenario::ScenarioFile;
+    use crate::scenario::check::CODES;
+
+    /// Every check, with parameters that a stack of two services can keep.
+    const CHECKS: &str = "
+- runs-as: {services: [api], user: otis}
+- no-docker-access: {services: [api]}
+- capabilities: {services: [api]}
+- no-new-privileges: {services: [api]}
+- seccomp: {services: [api]}
+- apparmor: {services: [api]}
+- read-only-root: {services: [api]}
+- namespaces: {services: [api]}
+- memory-limit: {services: [api], limit: 64MiB}
+- cpu-limit: {services: [api]}
+- pids-limit: {services: [api]}
+- swap-limit: {services: [api]}
+- oom-contained: {services: [api]}
+- oom-blast-radius: {services: [api]}
+- cpu-limit-enforced: {services: [api]}
+- pids-limit-enforced: {services: [api]}
+- load: {services: [api], port: 80, path: /}
+- image-size: {services: [api], max: 100MB}
+- no-build-tools: {services: [api]}
+- no-secrets-in-image: {services: [api]}
+- single-dependency-source: {services: [api], file: pyproject.toml}
+- healthy: {services: [api]}
+- no-raw-socket-mount: {services: [api]}
+- no-published-on-all-interfaces: {services: [api]}
+- no-env: {services: [api], names: [C_FORCE_ROOT]}
+- reservation: {services: [api], memory: 32MiB}
+- restart-policy: {services: [api], policy: always}
+- log-rotation: {services: [api]}
+- tmpfs-bounded: {services: [api]}
+- starts-in-any-order: {services: [api], delayed: [proxy]}
+- docker-access-via: {services: [runner], via: proxy}
+";
+
+    fn specs() -> Vec<crate::scenario::CheckSpec> {
+        let checks = CHECKS.replace('\n', "\n      ");
+        let text = format!(
+            "name: x\ncompose: [c.yaml]\nclaims:\n  - id: a\n    text: t\n    severity: low\n    source: s\n    checks:{checks}\n"
+        );
+        let mut problems = Problems::default();
+        let file = ScenarioFile::read(&text, 0, &mut problems).unwrap();
+        assert!(problems.is_empty(), "{:?}", problems.into_sorted());
+        let claims = file.claims.unwrap();
+        claims[0].checks.iter().map(|check| check.value.clone()).collect()
+    }
+
+    fn ground() -> Ground {
+        let raw = json!({"services": {
+            "api": {"mem_limit": "67108864", "mem_reservation": "33554432", "cpus": 0.5,
+                "pids_limit": 32, "networks": {"web": null}, "cap_drop": ["ALL"],
+                "build": {"context": "/x"}, "command": ["serve"]},
+            "runner": {"networks": {"docker": null}, "depends_on": {"proxy": {}}},
+            "proxy": {"networks": {"docker": null}},
+        }});
+        let model = Model::of(raw.clone()).unwrap();
+        let subjects: BTreeMap<String, Subject> = model
+            .services
+            .iter()
+            .map(|(name, declared)| {
+                let own = |spec: &crate::scenario::CheckSpec| {
+                    spec.services().0.iter().any(|service| service.value == *name)
+                };
+                let subject = Subject {
+                    name: name.clone(),
+                    declared: declared.clone(),
+                    raw: raw["services"][name].clone(),
+                    identity: Some((1000, 1000)),
+                    groups: vec![1000],
+                    image: json!({"Cmd": ["serve"]}),
+                    size: 50_000_000,
+                    asked: specs().into_iter().filter(own).collect(),
+                };
+                (name.clone(), subject)
+            })
+            .collect();
+        let about = About {
+            id: None,
+            engine: None,
+            api: None,
+            kernel: None,
+            os: None,
+            cgroup: Some("1".to_owned()),
+            cgroup_driver: None,
+            storage: None,
+            containerd_store: false,
+            security: vec!["name=apparmor".to_owned()],
+            cpus: Some(2),
+            memory: Some(8 << 30),
+        };
+        Ground {
+            raw,
+            about,
+            socket: "/run/docker.sock".to_owned(),
+            socket_gid: 103,
+            folder: "/tmp/x".to_owned(),
+            relay_image: "probe".to_owned(),
+            of_stack: BTreeSet::from(["capacity-totals".to_owned()]),
+            subjects,
+        }
+    }
+
+    #[test]
+    fn every_check_of_a_service_has_a_weakness_that_must_break_it() {
+        let mutants = catalogue(&ground());
+        let broken: BTreeSet<&str> =
+            mutants.iter().flat_map(|m| &m.breaks).map(|one| one.code.as_str()).collect();
+        let unbroken: Vec<&str> =
+            CODES.into_iter().filter(|code| !broken.contains(code)).collect();
+        // No change of a stack makes its host smaller.
+        assert_eq!(unbroken, ["host-capacity"]);
+    }
+
+    #[test]
+    fn the_ids_of_all_mutants_differ() {
+        let mutants = catalogue(&ground());
+        let ids: BTreeSet<&str> = mutants.iter().map(|mutant| mutant.id.as_str()).collect();
+        assert_eq!(ids.len(), mutants.len());
+        assert!(ids.len() > 60, "{}", ids.len());
+    }
+
+    #[test]
+    fn every_mutant_has_a_sign_by_which_it_is_known_to_have_landed() {
+        let unsigned: Vec<String> = catalogue(&ground())
+            .into_iter()
+            .filter(|mutant| mutant.landed.is_empty())
+            .map(|mutant| mutant.id)
+            .collect();
+        // The context of a build is what a check reads, and its image is built from it; a limit
+        // that the host does not have is refused or is seen by its check.
+        assert_eq!(unsigned, ["cpu-limit-beyond-host@api", "second-dependency-file@api"]);
+    }
+
+    #[test]
+    fn what_nobody_claims_has_no_mutants() {
+        let mut ground = ground();
+        for subject in ground.subjects.values_mut() {
+            subject.asked.clear();
+        }
+        assert_eq!(catalogue(&ground), []);
+    }
 }

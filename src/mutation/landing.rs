@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{MUTANT, Mutant};
 use crate::compose::Model;
-use crate::probe::answer::{Process, Status};
+use crate::probe::answer::{Mount, Process, Status};
 use crate::scenario::capability;
 use crate::world::{Blind, Sight, World};
 
@@ -20,6 +20,8 @@ pub enum Sign {
     Configured(String, Value),
     /// The engine's answer has this text somewhere below this pointer.
     ConfiguredText(String, String),
+    /// The engine's answer does not have this text anywhere below this pointer.
+    NoConfiguredText(String, String),
     /// The engine's answer has nothing at this pointer: null, an empty list or 0.
     Unconfigured(String),
     /// The container runs another image than the unmutated one.
@@ -86,6 +88,11 @@ fn has(sign: &Sign, sight: &Sight, world: &World, before: &str) -> Result<(), Bl
             let lacks = || format!("the engine has no {text} at {pointer}: {is}");
             is.contains(text).then_some(()).ok_or_else(lacks)
         }
+        Sign::NoConfiguredText(pointer, text) => {
+            let is = raw.pointer(pointer).map(Value::to_string).unwrap_or_default();
+            let still = || format!("the engine still has {text} at {pointer}: {is}");
+            (!is.contains(text)).then_some(()).ok_or_else(still)
+        }
         Sign::Unconfigured(pointer) => {
             let is = raw.pointer(pointer).unwrap_or(&Value::Null);
             let empty = is.is_null() || *is == 0 || is.as_array().is_some_and(Vec::is_empty);
@@ -139,7 +146,10 @@ fn kernel(sign: &Kernel, sight: &Sight) -> Result<(), Blind> {
         }),
         Kernel::Mounted(point) => {
             let mounts = reply.mounts()?.mounts;
-            let mounted = mounts.iter().any(|mount| mount.point == *point);
+            // `/var/run` is a link to `/run` in most images, and the kernel tells where it leads.
+            let linked = point.strip_prefix("/var").filter(|rest| rest.starts_with("/run/"));
+            let is = |mount: &Mount| mount.point == *point || Some(&*mount.point) == linked;
+            let mounted = mounts.iter().any(is);
             mounted.then_some(()).ok_or_else(|| format!("nothing is mounted at {point}"))
         }
         Kernel::WritableRoot => {

@@ -60,9 +60,8 @@ pub fn judge(mutant: &Mutant, stand: &Stand, claims: &[ClaimRecord], round: usiz
 fn expected(mutant: &Mutant, claims: &[ClaimRecord]) -> Vec<Judged> {
     let mut judged = Vec::new();
     for expected in &mutant.breaks {
-        let of = |check: &&CheckRecord| {
-            check.code == expected.code && check.service == expected.service
-        };
+        let of =
+            |check: &&CheckRecord| check.code == expected.code && check.service == expected.service;
         for claim in claims {
             let asked = claim.checks.iter().filter(of).filter(|check| check.was_asked());
             judged.extend(asked.map(|check| Judged {
@@ -173,9 +172,7 @@ pub fn scores(
                 claim: claim.id.clone(),
                 killed: count(&|outcome| outcome == Outcome::Killed),
                 survived: count(&|outcome| outcome == Outcome::Survived),
-                unsettled: count(&|outcome| {
-                    matches!(outcome, Outcome::Invalid | Outcome::Skipped)
-                }),
+                unsettled: count(&|outcome| matches!(outcome, Outcome::Invalid | Outcome::Skipped)),
                 unproven: unproven(claim, possible, reasons),
             }
         })
@@ -204,4 +201,146 @@ fn unproven(
     }
     let reason = "no mutant of the catalogue or of the scenario could break it".to_owned();
     Some(Unproven { reason, accounted: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::mutation::Change;
+    use crate::observation::{Evidence, Observation, Vantage};
+    use crate::scenario::Severity;
+
+    fn mutant() -> Mutant {
+        let expected = Expected {
+            code: "runs-as".to_owned(),
+            service: "api".to_owned(),
+            because: "root".to_owned(),
+        };
+        Mutant {
+            id: "root@api".to_owned(),
+            weakness: "root".to_owned(),
+            text: "every process runs as root".to_owned(),
+            service: "api".to_owned(),
+            change: Change::default(),
+            breaks: vec![expected],
+            also: BTreeSet::from(["capabilities".to_owned()]),
+            landed: vec![],
+            alone: false,
+            may_be_refused: false,
+        }
+    }
+
+    fn check(code: &str, service: &str, verdict: Verdict, message: &str) -> CheckRecord {
+        let seen = Observation::now(Vantage::Engine, "x", 1);
+        CheckRecord {
+            code: code.to_owned(),
+            service: service.to_owned(),
+            verdict,
+            expected: String::new(),
+            observed: String::new(),
+            message: message.to_owned(),
+            reproduce: String::new(),
+            duration_ms: 0,
+            evidence: Evidence::one(seen),
+        }
+    }
+
+    fn claim(id: &str, checks: Vec<CheckRecord>) -> ClaimRecord {
+        ClaimRecord {
+            id: id.to_owned(),
+            text: String::new(),
+            severity: Severity::Low,
+            source: String::new(),
+            verdict: Verdict::worst(checks.iter().map(|check| check.verdict)),
+            documented: None,
+            checks,
+        }
+    }
+
+    #[rstest]
+    #[case::broken_for_the_reason(Verdict::Broken, "sh has root's uid", Outcome::Killed)]
+    #[case::broken_for_another(Verdict::Broken, "no such user", Outcome::Survived)]
+    #[case::held(Verdict::Held, "all as otis, no root", Outcome::Survived)]
+    #[case::inconclusive_is_no_kill(Verdict::Inconclusive, "root?", Outcome::Survived)]
+    #[case::does_not_apply_here(Verdict::Skipped, "no root here", Outcome::Skipped)]
+    fn an_expected_check(
+        #[case] verdict: Verdict,
+        #[case] message: &str,
+        #[case] outcome: Outcome,
+    ) {
+        let claims = [claim("a", vec![check("runs-as", "api", verdict, message)])];
+        assert_eq!(judge(&mutant(), &Stand::Landed, &claims, 1).outcome, outcome);
+    }
+
+    #[test]
+    fn every_claim_that_asks_the_check_has_to_break() {
+        let broken = check("runs-as", "api", Verdict::Broken, "root");
+        let held = check("runs-as", "api", Verdict::Held, "fine");
+        let claims = [claim("a", vec![broken]), claim("b", vec![held])];
+        assert_eq!(judge(&mutant(), &Stand::Landed, &claims, 1).outcome, Outcome::Survived);
+    }
+
+    #[test]
+    fn a_check_that_nobody_judged_has_caught_nothing() {
+        let record = judge(&mutant(), &Stand::Landed, &[], 1);
+        assert_eq!(record.outcome, Outcome::Survived);
+        assert!(record.reason.contains("not judged"), "{}", record.reason);
+    }
+
+    #[rstest]
+    #[case::missing(Stand::Missing("gone".to_owned()), Outcome::Invalid)]
+    #[case::refused(Stand::Refused("no".to_owned()), Outcome::Skipped)]
+    fn what_did_not_land_is_never_a_kill(#[case] stand: Stand, #[case] outcome: Outcome) {
+        let claims = [claim("a", vec![check("runs-as", "api", Verdict::Broken, "root")])];
+        assert_eq!(judge(&mutant(), &stand, &claims, 1).outcome, outcome);
+    }
+
+    #[rstest]
+    #[case::caught_as_created(Verdict::Broken, Outcome::Killed)]
+    #[case::not_to_be_seen_as_created(Verdict::Inconclusive, Outcome::Skipped)]
+    fn a_container_that_cannot_start_is_judged_as_it_was_created(
+        #[case] verdict: Verdict,
+        #[case] outcome: Outcome,
+    ) {
+        let claims = [claim("a", vec![check("runs-as", "api", verdict, "root")])];
+        let stand = Stand::Created("not permitted".to_owned());
+        assert_eq!(judge(&mutant(), &stand, &claims, 1).outcome, outcome);
+    }
+
+    #[test]
+    fn what_else_breaks_on_the_service_is_collateral_unless_the_weakness_explains_it() {
+        let checks = vec![
+            check("runs-as", "api", Verdict::Broken, "root"),
+            check("capabilities", "api", Verdict::Broken, "root's"),
+            check("healthy", "api", Verdict::Broken, "why?"),
+            check("healthy", "web", Verdict::Broken, "another mutant's"),
+        ];
+        let record = judge(&mutant(), &Stand::Landed, &[claim("a", checks)], 1);
+        let codes: Vec<_> = record.collateral.iter().map(|c| (&*c.code, &*c.service)).collect();
+        assert_eq!(codes, [("healthy", "api")]);
+    }
+
+    #[test]
+    fn a_claim_that_no_mutant_could_break_is_unproven_with_the_reason_that_is_known() {
+        let claims = [
+            claim("proven", vec![check("runs-as", "api", Verdict::Held, "")]),
+            claim("explained", vec![check("load", "api", Verdict::Held, "")]),
+            claim("skipped", vec![check("swap-limit", "api", Verdict::Skipped, "no swap")]),
+            claim("open", vec![check("load", "web", Verdict::Held, "")]),
+        ];
+        let reasons = BTreeMap::from([("explained".to_owned(), "because".to_owned())]);
+        let scores = scores(&claims, &[mutant()], &[], &reasons);
+        let unproven: Vec<_> = scores
+            .iter()
+            .map(|score| score.unproven.as_ref().map(|one| (one.accounted, &*one.reason)))
+            .collect();
+        assert_eq!(unproven[0], None);
+        assert_eq!(unproven[1], Some((true, "because")));
+        assert_eq!(unproven[2], Some((true, "it is not verified here: no swap")));
+        assert!(!unproven[3].unwrap().0);
+    }
 }

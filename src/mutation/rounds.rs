@@ -5,14 +5,28 @@ use std::collections::BTreeSet;
 use super::Mutant;
 
 /// Puts mutants into rounds: in one round each service has one mutant at most, and one that others
-/// would feel has a round of its own. `at_once` bounds how many a round has.
+/// would feel has a round of its own. Those that a host may refuse keep the rest of a stack from
+/// starting, so only mutants of the same weakness are with them. `at_once` bounds how many a round
+/// has.
 #[must_use]
 pub fn rounds(mutants: &[Mutant], at_once: usize) -> Vec<Vec<&Mutant>> {
     let mut shared: Vec<Vec<&Mutant>> = Vec::new();
     let mut alone: Vec<Vec<&Mutant>> = Vec::new();
+    let mut refusable: Vec<Vec<&Mutant>> = Vec::new();
     for mutant in mutants {
         if mutant.alone {
             alone.push(vec![mutant]);
+            continue;
+        }
+        if mutant.may_be_refused {
+            let same = |round: &&mut Vec<&Mutant>| {
+                let weakness = round.first().map(|other| &other.weakness);
+                weakness == Some(&mutant.weakness) && round.len() < at_once
+            };
+            match refusable.iter_mut().find(same) {
+                Some(round) => round.push(mutant),
+                None => refusable.push(vec![mutant]),
+            }
             continue;
         }
         let fits = |round: &Vec<&Mutant>| {
@@ -24,7 +38,7 @@ pub fn rounds(mutants: &[Mutant], at_once: usize) -> Vec<Vec<&Mutant>> {
             None => shared.push(vec![mutant]),
         }
     }
-    shared.into_iter().chain(alone).collect()
+    shared.into_iter().chain(alone).chain(refusable).collect()
 }
 
 /// The fewest mutants, in their order, of which every check code has one that must break it, and
@@ -77,8 +91,11 @@ mod tests {
 
     #[test]
     fn two_mutants_of_one_service_never_share_a_stack() {
-        let mutants =
-            [mutant("a", "api", &[], false), mutant("b", "api", &[], false), mutant("c", "web", &[], false)];
+        let mutants = [
+            mutant("a", "api", &[], false),
+            mutant("b", "api", &[], false),
+            mutant("c", "web", &[], false),
+        ];
         assert_eq!(ids(rounds(&mutants, 9)), [vec!["a", "c"], vec!["b"]]);
     }
 

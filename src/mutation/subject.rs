@@ -1,6 +1,6 @@
 //! What is known of the unmutated stack when mutants are made of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -25,7 +25,9 @@ pub struct Ground {
     pub folder: String,
     /// The image with the relay that stands in for a person's `socat`.
     pub relay_image: String,
-    /// The services of which anything is claimed that holds.
+    /// The codes of the checks that are asked of the stack as a whole.
+    pub of_stack: BTreeSet<String>,
+    /// The services.
     pub subjects: BTreeMap<String, Subject>,
 }
 
@@ -40,11 +42,13 @@ pub struct Subject {
     pub raw: Value,
     /// Uid and gid of what the engine executes in it.
     pub identity: Option<(u32, u32)>,
+    /// The supplementary groups of its first process.
+    pub groups: Vec<u32>,
     /// The configuration of its image.
     pub image: Value,
     /// The size of its image in bytes.
     pub size: u64,
-    /// The checks of it that hold.
+    /// The checks that are asked of it.
     pub asked: Vec<CheckSpec>,
 }
 
@@ -59,11 +63,18 @@ impl Ground {
                 let sight = sights.first()?;
                 let image = world.images.get(name).and_then(|image| image.as_ref().ok());
                 let asked = plan.asked().filter(|planned| planned.service == *name);
+                let processes = sight.own().and_then(|reply| reply.processes()).ok();
+                let first =
+                    processes.as_ref().and_then(|all| all.of_service().ok()?.first().copied());
                 let subject = Subject {
+                    groups: first.map(|process| process.status.groups.clone()).unwrap_or_default(),
                     name: name.clone(),
                     declared: sight.declared.clone(),
                     raw: world.model.raw.pointer(&format!("/services/{name}"))?.clone(),
-                    identity: sight.inside.first().map(|seen| (seen.identity.uid, seen.identity.gid)),
+                    identity: sight
+                        .inside
+                        .first()
+                        .map(|seen| (seen.identity.uid, seen.identity.gid)),
                     image: image.map(|image| image.config.clone()).unwrap_or_default(),
                     size: image.map_or(0, |image| image.size),
                     asked: asked.map(|planned| planned.spec.clone()).collect(),
@@ -78,6 +89,11 @@ impl Ground {
             socket_gid: world.engine_socket_gid.unwrap_or(0),
             folder,
             relay_image,
+            of_stack: plan
+                .asked()
+                .filter(|planned| planned.spec.is_about_the_stack())
+                .map(|planned| planned.spec.code().to_owned())
+                .collect(),
             subjects,
         }
     }
@@ -107,6 +123,25 @@ impl Subject {
         let mut list = self.raw.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         list.push(entry);
         Value::Array(list)
+    }
+
+    /// The groups that a process has which is given its user by numbers: what the image's own
+    /// files add to a user is lost then and has to be given as well.
+    #[must_use]
+    pub fn with_groups(&self, more: &[u32]) -> Value {
+        let own = self.raw.get("group_add").and_then(Value::as_array);
+        let declared = own.into_iter().flatten().filter_map(|group| group.as_str());
+        let gid = self.identity.map(|(_, gid)| gid);
+        let numbers = self.groups.iter().chain(&gid).chain(more).map(ToString::to_string);
+        let groups: BTreeSet<String> = declared.map(str::to_owned).chain(numbers).collect();
+        groups.into_iter().map(Value::String).collect()
+    }
+
+    /// The user of the image as a Dockerfile's instruction, for after what root had to do.
+    #[must_use]
+    pub fn own_user(&self) -> String {
+        let user = self.image.get("User").and_then(Value::as_str).unwrap_or_default();
+        if user.is_empty() { String::new() } else { format!("USER {user}") }
     }
 
     /// What the engine starts: the entrypoint and the command, from the model or the image.

@@ -149,7 +149,8 @@ impl Page<'_> {
     }
 
     fn mutant(&mut self, mutant: &MutantRecord) {
-        let word = format!("{} {}", self.style.mark(verdict(mutant.outcome)), mutant.outcome.word());
+        let word =
+            format!("{} {}", self.style.mark(verdict(mutant.outcome)), mutant.outcome.word());
         let word = self.style.paint(Role::Verdict(verdict(mutant.outcome)), &pad(&word, OUTCOME));
         self.line(&format!("{word}{}", one_line(&bounded(&mutant.id, FIELD))));
         self.detail(&mutant.text);
@@ -177,7 +178,8 @@ impl Page<'_> {
             if unproven.accounted && !verbose {
                 continue;
             }
-            let word = self.style.paint(Role::Verdict(Verdict::Inconclusive), &pad("unproven", OUTCOME));
+            let word =
+                self.style.paint(Role::Verdict(Verdict::Inconclusive), &pad("unproven", OUTCOME));
             self.line(&format!("{word}{}", one_line(&bounded(&claim.claim, FIELD))));
             self.detail(&unproven.reason);
         }
@@ -194,16 +196,15 @@ pub fn markdown(record: &MutationRecord) -> String {
     );
     for (name, mutants) in by_weakness(&record.mutants) {
         let Some(first) = mutants.first() else { continue };
-        let commands: BTreeMap<&str, Vec<Verdict>> =
-            mutants.iter().flat_map(|mutant| &mutant.documented).fold(
-                BTreeMap::new(),
-                |mut commands, naive| {
-                    let verdicts: &mut Vec<Verdict> =
-                        commands.entry(naive.command.as_str()).or_default();
-                    verdicts.push(naive.verdict);
-                    commands
-                },
-            );
+        let commands: BTreeMap<&str, Vec<Verdict>> = mutants
+            .iter()
+            .flat_map(|mutant| &mutant.documented)
+            .fold(BTreeMap::new(), |mut commands, naive| {
+                let verdicts: &mut Vec<Verdict> =
+                    commands.entry(naive.command.as_str()).or_default();
+                verdicts.push(naive.verdict);
+                commands
+            });
         let said: Vec<String> = commands
             .iter()
             .map(|(command, verdicts)| {

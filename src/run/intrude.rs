@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, join_all, ready};
 
 use super::ledger::Place;
 use super::verify::Verification;
@@ -61,6 +61,10 @@ impl Verification<'_> {
             Ok(unwell) => (unwell, None),
             Err(why) => (BTreeSet::new(), Some(why)),
         };
+        if self.stops_at_once {
+            let stops: Vec<_> = acts.extract_if(.., |(_, spec, _)| stops(spec)).collect();
+            self.stop_all(kit, world, findings, &stops).await;
+        }
         for (place, spec, service) in acts {
             let since = Instant::now();
             self.emit.hear(Event::CheckStarted {
@@ -102,6 +106,33 @@ impl Verification<'_> {
         }
         phase.finish("");
         Ok(())
+    }
+
+    /// Stops several services at once and judges each.
+    async fn stop_all(
+        &self,
+        kit: &Kit,
+        world: &mut World,
+        findings: &mut Findings,
+        stops: &[(Place, &CheckSpec, String)],
+    ) {
+        let since = Instant::now();
+        let seen: &World = world;
+        let acts = stops.iter().flat_map(|(_, spec, service)| {
+            seen.sights(service).iter().map(move |sight| async move {
+                let act = self.one_act(kit, seen, spec, sight).await;
+                act.map(|act| (spec.code(), sight.container.id.clone(), act))
+            })
+        });
+        let acts = join_all(acts).await;
+        for (code, container, act) in acts.into_iter().flatten() {
+            world.note(code, &container, act);
+        }
+        if let Some(ledger) = &mut findings.ledger {
+            for (place, ..) in stops {
+                self.judge_one(world, ledger, *place, since);
+            }
+        }
     }
 
     /// Does the act of a check to each container of a service.
@@ -256,6 +287,11 @@ fn at_most(spec: &CheckSpec) -> Duration {
         _ => Duration::ZERO,
     };
     waits + ENGINE
+}
+
+/// Whether the act of a check stops a service and lets it continue.
+fn stops(spec: &CheckSpec) -> bool {
+    matches!(spec, CheckSpec::Healthy(_))
 }
 
 /// Every other container of the stack.

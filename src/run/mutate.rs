@@ -11,13 +11,13 @@ use super::verify::Verification;
 use super::{Emit, Findings, Mode, Request};
 use crate::event::{Event, Listener};
 use crate::failure::Failure;
+use crate::mutation::Mutant;
 use crate::mutation::catalogue::catalogue;
 use crate::mutation::custom::custom;
-use crate::mutation::outcome::{Stand, judge, scores};
+use crate::mutation::outcome::scores;
 use crate::mutation::record::{MutantRecord, MutationRecord, Outcome, SCHEMA, Score};
 use crate::mutation::rounds::{rounds, sample};
 use crate::mutation::subject::Ground;
-use crate::mutation::{Mutant, landing};
 use crate::observe::controls::Controls;
 use crate::plan::{Plan, Selection, plan};
 use crate::record::{ClaimRecord, Summary};
@@ -110,7 +110,9 @@ impl Mutation<'_> {
         let before: BTreeMap<String, String> = world
             .services
             .iter()
-            .filter_map(|(name, sights)| Some((name.clone(), sights.first()?.container.image.clone())))
+            .filter_map(|(name, sights)| {
+                Some((name.clone(), sights.first()?.container.image.clone()))
+            })
             .collect();
         self.verification.kit.remove(&std::mem::take(&mut findings.sidecars)).await;
         stop_sampling(findings).await;
@@ -185,8 +187,7 @@ impl Mutation<'_> {
             .iter()
             .filter(|id| !self.scenario().claims.iter().any(|claim| claim.id.value == **id))
             .map(|id| format!("--claim {id}: the scenario has no such claim"));
-        let problems: Vec<String> =
-            unknown.chain(unknown_services).chain(unknown_claims).collect();
+        let problems: Vec<String> = unknown.chain(unknown_services).chain(unknown_claims).collect();
         if !problems.is_empty() {
             return Err(Failure::Selection(problems.join("; ")));
         }
@@ -202,16 +203,12 @@ impl Mutation<'_> {
 
     /// What stresses or stops a service is done to the unmutated stack, too, where a mutant is to be
     /// caught by it.
-    async fn verify_acts(
-        &self,
-        findings: &mut Findings,
-        chosen: &[Mutant],
-    ) -> Result<(), Failure> {
-        let mut acts =
-            plan(self.scenario(), &self.verification.stack.model, &Selection::default());
+    async fn verify_acts(&self, findings: &mut Findings, chosen: &[Mutant]) -> Result<(), Failure> {
+        let mut acts = plan(self.scenario(), &self.verification.stack.model, &Selection::default());
         let full = self.choice.full;
         restrict(&mut acts, |code, service, intrusive| {
-            let expects = |one: &crate::mutation::Expected| one.code == code && one.service == service;
+            let expects =
+                |one: &crate::mutation::Expected| one.code == code && one.service == service;
             intrusive && (full || chosen.iter().any(|mutant| mutant.breaks.iter().any(expects)))
         });
         if acts.asked().next().is_none() {
@@ -219,9 +216,9 @@ impl Mutation<'_> {
         }
         let mut own = Findings { ledger: Some(Ledger::of(&acts)), ..Findings::default() };
         let request = shared(self.verification.request, self.verification.run);
-        let verification =
-            Verification { plan: &acts, request: &request, ..self.verification };
-        let controls = Controls::establish(verification.kit, round::needs(&request), verification.canary);
+        let verification = Verification { plan: &acts, request: &request, ..self.verification };
+        let controls =
+            Controls::establish(verification.kit, round::needs(&request), verification.canary);
         let done = verification.run(&mut own, Box::pin(controls)).await;
         self.verification.kit.remove(&std::mem::take(&mut own.sidecars)).await;
         stop_sampling(&mut own).await;

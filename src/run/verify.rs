@@ -44,6 +44,9 @@ pub(super) struct Verification<'a> {
     pub(super) tool: &'a ComposeTool,
     pub(super) plan: &'a Plan<'a>,
     pub(super) env: &'a [(String, String)],
+    /// Whether services are stopped all at once, and not one after another. A service that misses
+    /// another one then fails its own check earlier, so this is for where that has been ruled out.
+    pub(super) stops_at_once: bool,
 }
 
 impl Verification<'_> {

@@ -9,6 +9,7 @@ use crate::yaml::Spanned;
 mod access;
 mod act;
 mod capacity;
+mod codes;
 mod confinement;
 mod image;
 mod limit;
@@ -19,6 +20,7 @@ mod watch;
 pub use access::{DockerAccessVia, NoDockerAccess};
 pub use act::{CpuLimitEnforced, OomBlastRadius, OomContained, PidsLimitEnforced, Stress};
 pub use capacity::{CapacityTotals, HostCapacity, WhenSmall};
+pub use codes::CODES;
 pub use confinement::{Apparmor, Capabilities, Namespaces, NoEnv, ReadOnlyRoot, RunsAs};
 pub use image::{Baseline, ImageSize, NoBuildTools, NoSecretsInImage, SingleDependencySource};
 pub use limit::{

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Claim;
 use super::amount::Seconds;
-use crate::mutation::custom::CustomMutant;
 use crate::diagnostic::{Diagnostic, Problems, nearest};
+use crate::mutation::custom::CustomMutant;
 use crate::yaml::{self, Dialect, Span, Spanned};
 
 /// One scenario file. It states a whole scenario, or with `extends` the difference to another.

@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, MOST_PROBLEMS, Problems};
 use crate::yaml::{Span, Spanned};
 
 mod limits;
+mod mutants;
 
 /// Adds whatever is wrong with a scenario. `problems` holds those found before: a list of which
 /// every entry was unreadable is not empty.
@@ -26,29 +27,32 @@ pub fn validate(scenario: &Scenario, problems: &mut Problems) {
     for claim in &scenario.claims {
         claim_rules(claim, problems);
     }
+    mutants::mutants(&scenario.mutants, problems);
 }
 
 /// The services that a scenario names and that are not in `known`.
 #[must_use]
 pub fn unknown_services(scenario: &Scenario, known: &BTreeSet<String>) -> Vec<Diagnostic> {
     let checks = scenario.claims.iter().flat_map(|claim| &claim.checks);
-    checks
-        .flat_map(|check| {
-            let (services, except) = check.services();
-            let further = match &check.value {
-                CheckSpec::DockerAccessVia(access) => std::slice::from_ref(&access.via),
-                CheckSpec::StartsInAnyOrder(order) => &order.delayed,
-                _ => &[],
-            };
-            let watched: &[Watch] = match &check.value {
-                CheckSpec::OomBlastRadius(blast) => &blast.watch,
-                CheckSpec::Load(load) => &load.watch,
-                _ => &[],
-            };
-            let watched = watched.iter().map(|watch| &watch.service);
-            let named = services.iter().filter(|service| service.value != "*");
-            named.chain(except).chain(further).chain(watched)
-        })
+    let changed = scenario.mutants.iter().flat_map(|mutant| &mutant.services);
+    let named = checks.flat_map(|check| {
+        let (services, except) = check.services();
+        let further = match &check.value {
+            CheckSpec::DockerAccessVia(access) => std::slice::from_ref(&access.via),
+            CheckSpec::StartsInAnyOrder(order) => &order.delayed,
+            _ => &[],
+        };
+        let watched: &[Watch] = match &check.value {
+            CheckSpec::OomBlastRadius(blast) => &blast.watch,
+            CheckSpec::Load(load) => &load.watch,
+            _ => &[],
+        };
+        let watched = watched.iter().map(|watch| &watch.service);
+        let named = services.iter().filter(|service| service.value != "*");
+        named.chain(except).chain(further).chain(watched)
+    });
+    named
+        .chain(changed)
         .filter_map(|service| unknown_service(service, known))
         .take(MOST_PROBLEMS + 1)
         .collect()
@@ -122,6 +126,7 @@ fn claim_rules(claim: &Spanned<Claim>, problems: &mut Problems) {
         ("text", Some(&claim.text)),
         ("source", Some(&claim.source)),
         ("pending", claim.pending.as_ref()),
+        ("unproven", claim.unproven.as_ref()),
         ("reason", waiver.map(|waiver| &waiver.reason)),
     ];
     for (key, _) in texts.iter().filter(|(_, text)| text.is_some_and(|t| t.trim().is_empty())) {

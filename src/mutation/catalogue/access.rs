@@ -19,20 +19,19 @@ pub(super) fn of(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
     let group = subject.appended("group_add", json!(ground.socket_gid.to_string()));
     let folder = parent(&ground.socket);
     let socket = &ground.socket;
-    let bind = |target: &str, source: &str| {
-        json!({"type": "bind", "source": source, "target": target, "bind": {"create_host_path": false}})
-    };
+    let bind = |target: &str, source: &str| json!({"type": "bind", "source": source, "target": target, "bind": {"create_host_path": false}});
     let mounted = |weakness: &str, text: &str, entry: Value, grouped: bool| {
         let target = entry["target"].as_str().unwrap_or_default().to_owned();
+        let name = target.trim_start_matches("/var").to_owned();
         let mut patch = json!({"volumes": subject.appended("volumes", entry)});
         let mut mutant = mutant(subject, weakness, text)
             .sign(Sign::ConfiguredText("/Mounts".to_owned(), format!("\"{target}\"")))
             .sign(Sign::Kernel(Kernel::Mounted(target.clone())))
-            .breaks("no-raw-socket-mount", target.clone());
+            .breaks("no-raw-socket-mount", name.clone());
         if grouped {
             patch["group_add"] = group.clone();
             mutant = mutant
-                .breaks("no-docker-access", target.clone())
+                .breaks("no-docker-access", name.clone())
                 .breaks("docker-access-via", "another way");
         }
         // Of a service that may not reach the engine at all this is no surprise either.
@@ -88,7 +87,7 @@ pub(super) fn of(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
                 bind("/srv/cache.dat", socket),
                 false,
             )
-            .patch(&json!({"user": user}))
+            .patch(&json!({"user": user, "group_add": subject.with_groups(&[])}))
             .sign(Sign::Kernel(Kernel::Gid(ground.socket_gid)))
             .breaks("no-docker-access", "/srv/cache.dat")
             .also(&["runs-as"]),
@@ -109,54 +108,70 @@ pub(super) fn of(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
     mutants
 }
 
-/// A process beside the service holds the socket and relays it.
+/// A process beside the service holds the socket and relays it to this service alone.
 fn relays(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
-    let networks = subject.raw.get("networks").cloned().unwrap_or_default();
-    let relay = |arguments: [&str; 2], more: Value| {
+    let relay = format!("{RELAY}-{}", subject.name);
+    let bind = json!({"type": "bind", "source": ground.socket, "target": "/engine.sock"});
+    let shared = format!("stackproof-shared-{}", subject.name);
+    let volume = json!({"type": "volume", "source": shared, "target": "/shared", "volume": {}});
+    let relaying = |place: &str, more: Value| {
         let mut service = json!({
-            "image": ground.relay_image, "command": ["/probe", "relay", arguments[0], arguments[1]],
-            "user": "0:0", "networks": networks, "restart": "no", "cap_add": ["DAC_OVERRIDE"],
-            "volumes": [{"type": "bind", "source": ground.socket, "target": "/engine.sock"}],
+            "image": ground.relay_image, "command": ["/probe", "relay", "/engine.sock", place],
+            "user": "0:0", "restart": "no", "volumes": [bind],
         });
         json_patch::merge(&mut service, &more);
-        json!({"services": {RELAY: service}})
+        json!({"services": {relay.as_str(): service}})
     };
-    let mut relays = vec![];
-    if networks.as_object().is_some_and(|networks| !networks.is_empty()) {
+    let network = format!("stackproof-beside-{}", subject.name);
+    let mut relays = vec![
+        mutant(
+            subject,
+            "relay-by-shared-volume",
+            "a container beside it relays the engine's socket in a volume that both mount",
+        )
+        .patch_model(relaying(
+            "/shared/plain.sock",
+            json!({"network_mode": "none", "volumes": [bind, volume]}),
+        ))
+        .patch_model(json!({"volumes": {shared.as_str(): {}}}))
+        .patch(&json!({"volumes": subject.appended("volumes", volume.clone())}))
+        .sign(Sign::Kernel(Kernel::Mounted("/shared".to_owned())))
+        .sign(Sign::Runs(relay.clone()))
+        .breaks("no-docker-access", "/shared/plain.sock")
+        .breaks("docker-access-via", "/shared/plain.sock")
+        .also(&["no-raw-socket-mount"]),
+    ];
+    if subject.raw.get("networks").is_some_and(Value::is_object) {
+        let joined = json!({network.as_str(): null});
         relays.push(
             mutant(
                 subject,
                 "relay-on-tcp",
                 "a container beside it relays the engine's socket on a TCP port",
             )
-            .patch_model(relay(["/engine.sock", PORT], Value::Null))
-            .patch(&json!({"labels": {"stackproof.relayed": "tcp"}}))
+            .patch_model(relaying(PORT, json!({"networks": {network.as_str(): {}}})))
+            .patch_model(json!({"networks": {network.as_str(): {"internal": true}}}))
+            .patch(&joined_networks(subject, &joined))
+            .sign(Sign::Runs(relay))
             .breaks("no-docker-access", PORT)
             .breaks("docker-access-via", PORT),
         );
     }
-    let volume = |target: &str| json!({"type": "volume", "source": "stackproof-shared", "target": target, "volume": {}});
-    let more = json!({"volumes": [
-        {"type": "bind", "source": ground.socket, "target": "/engine.sock"}, volume("/shared"),
-    ]});
-    relays.push(
-        mutant(
-            subject,
-            "relay-by-shared-volume",
-            "a container beside it relays the engine's socket in a volume that both mount",
-        )
-        .patch_model(relay(["/engine.sock", "/shared/plain.sock"], more))
-        .patch_model(json!({"volumes": {"stackproof-shared": {}}}))
-        .patch(&json!({"volumes": subject.appended("volumes", volume("/shared"))}))
-        .sign(Sign::Kernel(Kernel::Mounted("/shared".to_owned())))
-        .breaks("no-docker-access", "/shared/plain.sock")
-        .breaks("docker-access-via", "/shared/plain.sock")
-        .also(&["no-raw-socket-mount"]),
-    );
     relays
-        .into_iter()
-        .map(|relay| relay.sign(Sign::Runs(RELAY.to_owned())).alone())
-        .collect()
+}
+
+/// The service's networks with one more. A merge patch takes what is null away, so it is empty.
+fn joined_networks(subject: &Subject, joined: &Value) -> Value {
+    let mut networks = subject.raw.get("networks").cloned().unwrap_or_else(|| json!({}));
+    for network in joined.as_object().into_iter().flatten() {
+        networks[network.0] = json!({});
+    }
+    for (_, network) in networks.as_object_mut().into_iter().flatten() {
+        if network.is_null() {
+            *network = json!({});
+        }
+    }
+    json!({"networks": networks})
 }
 
 /// The mutants of the mediator, if a claim names one.
@@ -171,17 +186,17 @@ pub(super) fn of_stack(ground: &Ground) -> Vec<Mutant> {
     let mut mutants = vec![];
     for (client, proxy, port) in mediators {
         for subject in ground.asked("no-docker-access") {
-            let joined = |weakness: &str, text: &str, joining: &Subject, network: &str, alias: &str| {
-                let mut mutant = mutant(joining, weakness, text)
-                    .patch(&json!({"networks": {network: {"aliases": [alias]}}}))
-                    .sign(Sign::ConfiguredText(
-                        "/NetworkSettings/Networks".to_owned(),
-                        format!("_{network}\""),
-                    ))
-                    .alone();
-                mutant.id = format!("{weakness}-{network}@{}", joining.name);
-                mutant
-            };
+            let joined =
+                |weakness: &str, text: &str, joining: &Subject, network: &str, alias: &str| {
+                    let mut mutant = mutant(joining, weakness, text)
+                        .patch(&json!({"networks": {network: {"aliases": [alias]}}}))
+                        .sign(Sign::ConfiguredText(
+                            "/NetworkSettings/Networks".to_owned(),
+                            format!("_{network}\""),
+                        ));
+                    mutant.id = format!("{weakness}-{network}@{}", joining.name);
+                    mutant
+                };
             // The network on which the client meets the proxy.
             for network in shared(client, proxy) {
                 if !networks(subject).contains(&network) {
@@ -204,6 +219,7 @@ pub(super) fn of_stack(ground: &Ground) -> Vec<Mutant> {
                 let members = ground.asked("no-docker-access").filter(|member| {
                     networks(member).contains(&network) && member.name != proxy.name
                 });
+                // Whoever is on that network reaches it, and not only one service.
                 let mut mutant = joined(
                     "proxy-joins-network",
                     "the engine's proxy joins a network of others, under another name",
@@ -216,7 +232,7 @@ pub(super) fn of_stack(ground: &Ground) -> Vec<Mutant> {
                     service: member.name.clone(),
                     because: port.to_string(),
                 }));
-                mutants.push(mutant);
+                mutants.push(mutant.alone());
             }
         }
     }

@@ -39,17 +39,18 @@ fn options(subject: &Subject, without: &str, with: Option<String>) -> Value {
 fn privileges(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
     let added = |name: &str| json!({"cap_add": subject.appended("cap_add", json!(name))});
     let nnp = "no-new-privileges";
-    let unset = Sign::Kernel(Kernel::NoNewPrivileges(0));
+    // Some programs set it for themselves, so the kernel may say that it is set all the same; what
+    // is executed in the container is free of it then.
+    let option = "/HostConfig/SecurityOpt".to_owned();
     let mut mutants = vec![
         mutant(subject, "new-privileges", "no-new-privileges is not set")
             .patch(&json!({"security_opt": options(subject, nnp, None)}))
-            .sign(unset.clone())
-            .breaks(nnp, "may gain privileges"),
+            .sign(Sign::NoConfiguredText(option.clone(), nnp.to_owned()))
+            .breaks(nnp, ""),
         mutant(subject, "new-privileges-false", "no-new-privileges is there and says false")
             .patch(&json!({"security_opt": options(subject, nnp, Some(format!("{nnp}:false")))}))
-            .sign(Sign::ConfiguredText("/HostConfig/SecurityOpt".to_owned(), "false".to_owned()))
-            .sign(unset)
-            .breaks(nnp, "may gain privileges"),
+            .sign(Sign::ConfiguredText(option, "false".to_owned()))
+            .breaks(nnp, ""),
         mutant(subject, "capability-sys-admin", "the capability to administer the system is added")
             .patch(&added("SYS_ADMIN"))
             .sign(Sign::ConfiguredText("/HostConfig/CapAdd".to_owned(), "SYS_ADMIN".to_owned()))
@@ -81,7 +82,10 @@ fn privileges(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
             .patch(&json!({"security_opt": options(
                 subject, "seccomp", Some(format!("seccomp:{}/allow-all.json", ground.folder)),
             )}))
-            .sign(Sign::ConfiguredText("/HostConfig/SecurityOpt".to_owned(), "SCMP_ACT_ALLOW".to_owned()))
+            .sign(Sign::ConfiguredText(
+                "/HostConfig/SecurityOpt".to_owned(),
+                "SCMP_ACT_ALLOW".to_owned(),
+            ))
             .sign(Sign::Kernel(Kernel::Seccomp(2)))
             .breaks("seccomp", ""),
     ];
@@ -91,7 +95,10 @@ fn privileges(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
                 .patch(&json!({"security_opt": options(
                     subject, "apparmor", Some("apparmor:unconfined".to_owned()),
                 )}))
-                .sign(Sign::ConfiguredText("/HostConfig/SecurityOpt".to_owned(), "apparmor".to_owned()))
+                .sign(Sign::ConfiguredText(
+                    "/HostConfig/SecurityOpt".to_owned(),
+                    "apparmor".to_owned(),
+                ))
                 .breaks("apparmor", ""),
         );
     }
@@ -108,8 +115,14 @@ fn namespaces(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
             .breaks("namespaces", "pid")
             // The processes of the host are not the service's, and what they are says nothing.
             .also(&[
-                "runs-as", "capabilities", "no-new-privileges", "seccomp", "no-env", "apparmor",
-                "no-docker-access", "docker-access-via",
+                "runs-as",
+                "capabilities",
+                "no-new-privileges",
+                "seccomp",
+                "no-env",
+                "apparmor",
+                "no-docker-access",
+                "docker-access-via",
             ])
             .may_be_refused(),
         mutant(subject, "host-ipc", "it shares the host's shared memory and semaphores")
@@ -139,8 +152,7 @@ fn namespaces(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
             .patch_model(json!({"services": {other.name.as_str(): {"ipc": "shareable"}}}))
             .sign(Sign::ConfiguredText("/HostConfig/IpcMode".to_owned(), "container:".to_owned()))
             .breaks("namespaces", "ipc with")
-            .also(&["read-only-root", "tmpfs-bounded"])
-            .alone(),
+            .also(&["read-only-root", "tmpfs-bounded"]),
         );
         if let Some(mutant) = mutants.last_mut() {
             // The other one shares it just as well.

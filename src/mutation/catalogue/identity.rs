@@ -47,9 +47,8 @@ pub(super) fn of(subject: &Subject) -> Vec<Mutant> {
                     vec![text_file("whoami", &format!("#!/bin/sh\necho {user}\n"))],
                 ),
         );
-        let alias = format!(
-            r#"RUN ["/bin/sh", "-c", "sed -i '1i {user}:x:0:0::/:/bin/sh' /etc/passwd"]"#
-        );
+        let alias =
+            format!(r#"RUN ["/bin/sh", "-c", "sed -i '1i {user}:x:0:0::/:/bin/sh' /etc/passwd"]"#);
         mutants.push(
             mutant(subject, "root-by-passwd-alias", format!("the name {user} stands for uid 0"))
                 .patch(&json!({"user": user, "cap_add": capabilities}))
@@ -67,14 +66,14 @@ pub(super) fn of(subject: &Subject) -> Vec<Mutant> {
     if let Some((uid, gid)) = subject.identity.filter(|(uid, _)| *uid != 0) {
         mutants.push(
             mutant(subject, "root-group", "the group of every process is root's")
-                .patch(&json!({"user": format!("{uid}:0")}))
+                .patch(&json!({"user": format!("{uid}:0"), "group_add": subject.with_groups(&[])}))
                 .sign(Sign::Kernel(Kernel::Gid(0)))
                 .breaks("runs-as", "root's gid"),
         );
         mutants.push(
             mutant(subject, "root-supplementary-group", "every process is in root's group, too")
                 .patch(&json!({
-                    "user": format!("{uid}:{gid}"), "group_add": subject.appended("group_add", json!("0")),
+                    "user": format!("{uid}:{gid}"), "group_add": subject.with_groups(&[0]),
                 }))
                 .sign(Sign::Kernel(Kernel::Group(0)))
                 .breaks("runs-as", "root's group"),
@@ -92,13 +91,9 @@ fn setuid(subject: &Subject) -> Vec<Mutant> {
         .filter(|option| !option.starts_with("no-new-privileges"))
         .map(|option| json!(option))
         .collect();
-    let copy = format!(
-        r#"RUN ["/bin/sh", "-c", "cp $(command -v env) {SETUID} && chmod 4755 {SETUID}"]"#
-    );
-    let back = match subject.identity {
-        Some((uid, gid)) => format!("USER {uid}:{gid}"),
-        None => String::new(),
-    };
+    let copy =
+        format!(r#"RUN ["/bin/sh", "-c", "cp $(command -v env) {SETUID} && chmod 4755 {SETUID}"]"#);
+    let back = subject.own_user();
     let argv = subject.argv();
     let started = |weakness: &str, text: &str, first: &[&str]| {
         let words: Vec<&str> =
@@ -108,14 +103,16 @@ fn setuid(subject: &Subject) -> Vec<Mutant> {
             .layer(&["USER 0:0", &copy, &back], vec![])
             .sign(Sign::Kernel(Kernel::Uid(0)))
             .breaks("runs-as", "root's uid")
-            .breaks("no-new-privileges", "may gain")
+            .breaks("no-new-privileges", "")
             .also(&ROOTS)
     };
     vec![
         started(
             "setuid-first-process",
-            "a setuid program starts the service, so that its effective uid is root's",
-            &[SETUID],
+            "the first process is a setuid program, whose effective uid is root's",
+            // A shell gives such a uid up unless it is told to be privileged; so the service itself
+            // has none, and needs none.
+            &[SETUID, "/bin/sh", "-pc", "/bin/sh -c 'exec \"$$@\"' sh \"$$@\" & wait", "sh"],
         ),
         started(
             "root-helper",

@@ -1,10 +1,8 @@
 //! What is in the image of a service.
 
-use serde_json::{Value, json};
-
 use super::{mutant, text_file};
 use crate::mutation::subject::Subject;
-use crate::mutation::{Content, File, Mutant, Sign};
+use crate::mutation::{Content, File, Mutant};
 use crate::scenario::CheckSpec;
 
 /// What GNU make says of itself: an executable that holds it is one under whatever name. It is
@@ -25,12 +23,6 @@ pub(super) fn of(subject: &Subject) -> Vec<Mutant> {
     mutants
 }
 
-/// The image's own user, for after a layer that root had to make.
-fn user(subject: &Subject) -> String {
-    let user = subject.image.get("User").and_then(Value::as_str).unwrap_or_default();
-    if user.is_empty() { String::new() } else { format!("USER {user}") }
-}
-
 fn tools(subject: &Subject) -> Vec<Mutant> {
     let file = || text_file("tool", MAKE);
     let record = "Package: build-essential\nStatus: install ok installed\nVersion: 12.9\n\
@@ -39,17 +31,21 @@ fn tools(subject: &Subject) -> Vec<Mutant> {
         mutant(subject, "build-tool", "a compiler is in the final layer")
             .layer(&["COPY --chmod=0755 tool /usr/bin/gcc"], vec![file()])
             .breaks("no-build-tools", "gcc"),
-        mutant(subject, "build-tool-removed-later", "a compiler is in a layer, and the next removes it")
-            .layer(
-                &[
-                    "USER 0:0",
-                    "COPY --chmod=0755 tool /usr/bin/gcc",
-                    r#"RUN ["/bin/sh", "-c", "rm /usr/bin/gcc"]"#,
-                    &user(subject),
-                ],
-                vec![file()],
-            )
-            .breaks("no-build-tools", "gcc"),
+        mutant(
+            subject,
+            "build-tool-removed-later",
+            "a compiler is in a layer, and the next removes it",
+        )
+        .layer(
+            &[
+                "USER 0:0",
+                "COPY --chmod=0755 tool /usr/bin/gcc",
+                r#"RUN ["/bin/sh", "-c", "rm /usr/bin/gcc"]"#,
+                &subject.own_user(),
+            ],
+            vec![file()],
+        )
+        .breaks("no-build-tools", "gcc"),
         mutant(subject, "build-tool-renamed", "a build system is in the image under another name")
             .layer(&["COPY --chmod=0755 tool /usr/local/bin/assistant"], vec![file()])
             .breaks("no-build-tools", "assistant"),
@@ -69,17 +65,21 @@ fn secrets(subject: &Subject) -> Vec<Mutant> {
         mutant(subject, "secret-in-layer", "a private key is in the final layer")
             .layer(&["COPY key /opt/deploy/id_ed25519"], vec![text_file("key", KEY)])
             .breaks("no-secrets-in-image", "id_ed25519"),
-        mutant(subject, "secret-removed-later", "a private key is in a layer, and the next removes it")
-            .layer(
-                &[
-                    "USER 0:0",
-                    "COPY key /opt/deploy/id_ed25519",
-                    r#"RUN ["/bin/sh", "-c", "rm -r /opt/deploy"]"#,
-                    &user(subject),
-                ],
-                vec![text_file("key", KEY)],
-            )
-            .breaks("no-secrets-in-image", "id_ed25519"),
+        mutant(
+            subject,
+            "secret-removed-later",
+            "a private key is in a layer, and the next removes it",
+        )
+        .layer(
+            &[
+                "USER 0:0",
+                "COPY key /opt/deploy/id_ed25519",
+                r#"RUN ["/bin/sh", "-c", "rm -r /opt/deploy"]"#,
+                &subject.own_user(),
+            ],
+            vec![text_file("key", KEY)],
+        )
+        .breaks("no-secrets-in-image", "id_ed25519"),
         mutant(subject, "secret-in-environment", "a token is in the environment of the image")
             .layer(&[&format!("ENV GITHUB_TOKEN={token}")], vec![])
             .breaks("no-secrets-in-image", ""),
@@ -137,9 +137,4 @@ fn dependencies(subject: &Subject) -> Vec<Mutant> {
             )
             .breaks("single-dependency-source", "leftpad"),
     ]
-}
-
-/// The sign that a service is built from another folder than before.
-pub(super) fn built_from(service: &str, folder: &str) -> Sign {
-    Sign::Declared(format!("/services/{service}/build/context"), json!(folder))
 }

@@ -53,12 +53,8 @@ fn without(subject: &Subject, pointer: &str, key: &str) -> Value {
 const LIMITS: &str = "/deploy/resources/limits";
 
 fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
-    let dropped = || {
-        [
-            json!({"mem_limit": null, "memswap_limit": null}),
-            without(subject, LIMITS, "memory"),
-        ]
-    };
+    let dropped =
+        || [json!({"mem_limit": null, "memswap_limit": null}), without(subject, LIMITS, "memory")];
     // Where the limit is written, it is written anew.
     let set = |bytes: u64, swap: Value| {
         let limit = if subject.raw.pointer(&format!("{LIMITS}/memory")).is_some() {
@@ -99,14 +95,17 @@ fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
             .sign(above(limit))
             .breaks("memory-limit", "the document states")
             .also(&own)
-            .also(&["oom-contained", "oom-blast-radius"])
-            .alone(),
-        updated(subject, "memory-limit-updated", "the memory limit of the running container is raised")
-            .sign(above(limit))
-            .breaks("memory-limit", "but the engine has")
-            .also(&own),
+            .also(&["oom-contained", "oom-blast-radius"]),
+        updated(
+            subject,
+            "memory-limit-updated",
+            "the memory limit of the running container is raised",
+        )
+        .sign(above(limit))
+        .breaks("memory-limit", "but the engine has")
+        .also(&own),
         mutant(subject, "swap-without-end", "it may swap as much as there is")
-            .patches(&set(limit, json!("-1")))
+            .patches(&set(limit, json!(-1)))
             .sign(Sign::Configured("/HostConfig/MemorySwap".to_owned(), json!(-1)))
             .breaks("swap-limit", "")
             .also(&["oom-contained", "oom-blast-radius"]),
@@ -124,19 +123,32 @@ fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
                 mutant.change.update = Some(update);
             }
             // Only a document that states a number can be contradicted by another one.
-            "memory-limit-doubled" => {
-                if states_memory(subject) {
-                    mutant.breaks.push(Expected {
-                        code: "capacity-totals".to_owned(),
-                        service: String::new(),
-                        because: "memory limits".to_owned(),
-                    });
-                } else {
-                    mutant.breaks.clear();
-                }
-            }
+            "memory-limit-doubled" if !states_memory(subject) => mutant.breaks.clear(),
             _ => {}
         }
+    }
+    // What two of them did to the sums could not be told apart, so one service has this one.
+    if states_memory(subject)
+        && ground
+            .subjects
+            .values()
+            .find(|other| states_memory(other))
+            .is_some_and(|first| first.name == subject.name)
+    {
+        let mut totals =
+            mutant(subject, "totals-exceeded", "the limits sum up to more than is stated")
+                .patches(&set(3 * limit, json!((3 * limit).to_string())))
+                .sign(Sign::Configured("/HostConfig/Memory".to_owned(), json!(3 * limit)))
+                .breaks("memory-limit", "the document states")
+                .also(&own)
+                .also(&["oom-contained", "oom-blast-radius"])
+                .alone();
+        totals.breaks.push(Expected {
+            code: "capacity-totals".to_owned(),
+            service: String::new(),
+            because: "memory limits".to_owned(),
+        });
+        mutants.push(totals);
     }
     // Without the second version of cgroups the OOM killer cannot be switched off.
     if ground.about.cgroup.as_deref() != Some("1") {

@@ -27,7 +27,8 @@ fn waiting(ground: &Ground, subject: &Subject) -> Value {
     });
     let patch: serde_json::Map<String, Value> = waiting
         .map(|(name, _)| {
-            let started = json!({"depends_on": {subject.name.as_str(): {"condition": "service_started"}}});
+            let started =
+                json!({"depends_on": {subject.name.as_str(): {"condition": "service_started"}}});
             (name.clone(), started)
         })
         .collect();
@@ -40,7 +41,8 @@ fn health(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
         _ => false,
     });
     let test = |words: &[&str]| json!({"healthcheck": {"test": words}});
-    let configured = |words: &[&str]| Sign::Configured("/Config/Healthcheck/Test".to_owned(), json!(words));
+    let configured =
+        |words: &[&str]| Sign::Configured("/Config/Healthcheck/Test".to_owned(), json!(words));
     let mut mutants = vec![
         mutant(subject, "no-health-check", "the health check is switched off")
             .patch(&json!({"healthcheck": null}))
@@ -49,20 +51,28 @@ fn health(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
             .sign(configured(&["NONE"]))
             .breaks("healthy", "no health check")
             .also(&["starts-in-any-order"]),
-        mutant(subject, "health-check-asks-nothing", "the health check is a program that always succeeds")
-            .patch(&test(&["CMD", "true"]))
-            .sign(configured(&["CMD", "true"]))
-            .breaks("healthy", "asks nothing")
-            .also(&["starts-in-any-order"]),
+        mutant(
+            subject,
+            "health-check-asks-nothing",
+            "the health check is a program that always succeeds",
+        )
+        .patch(&test(&["CMD", "true"]))
+        .sign(configured(&["CMD", "true"]))
+        .breaks("healthy", "asks nothing")
+        .also(&["starts-in-any-order"]),
     ];
     if probed {
         let words = ["CMD-SHELL", "test -e /proc/self/status"];
         mutants.push(
-            mutant(subject, "health-check-of-a-file", "the health check looks at a file that is always there")
-                .patch(&test(&words))
-                .sign(configured(&words))
-                .breaks("healthy", "still passed")
-                .also(&["starts-in-any-order"]),
+            mutant(
+                subject,
+                "health-check-of-a-file",
+                "the health check looks at a file that is always there",
+            )
+            .patch(&test(&words))
+            .sign(configured(&words))
+            .breaks("healthy", "still passed")
+            .also(&["starts-in-any-order"]),
         );
     }
     mutants
@@ -71,7 +81,8 @@ fn health(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
 fn ports(subject: &Subject) -> Vec<Mutant> {
     let target = subject.declared.ports.first().map_or(8080, |port| port.target);
     let published = |address: Option<&str>| {
-        let mut port = json!({"mode": "ingress", "target": target, "published": "18973", "protocol": "tcp"});
+        let mut port =
+            json!({"mode": "ingress", "target": target, "published": "18973", "protocol": "tcp"});
         if let Some(address) = address {
             port["host_ip"] = json!(address);
         }
@@ -207,10 +218,14 @@ fn restarts(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
     });
     if let Some(delayed) = delayed {
         mutants.push(
-            mutant(subject, "ends-without-dependency", format!("it ends at once where {delayed} is not there"))
-                .patch(&wrapped(&format!("getent hosts {delayed} > /dev/null || exit 1; exec \"$$@\"")))
-                .sign(Sign::ConfiguredText("/Config/Entrypoint".to_owned(), "getent".to_owned()))
-                .breaks("starts-in-any-order", "did not wait"),
+            mutant(
+                subject,
+                "ends-without-dependency",
+                format!("it ends at once where {delayed} is not there"),
+            )
+            .patch(&wrapped(&format!("getent hosts {delayed} > /dev/null || exit 1; exec \"$$@\"")))
+            .sign(Sign::ConfiguredText("/Config/Entrypoint".to_owned(), "getent".to_owned()))
+            .breaks("starts-in-any-order", "did not wait"),
         );
     }
     mutants

@@ -24,7 +24,6 @@ use crate::run::verify::Verification;
 use crate::run::{Findings, Request};
 use crate::run_id::nonce;
 use crate::stack::{Stack, StackError};
-use crate::world::Blind;
 
 /// How long the engine may take to remove the containers of a round.
 const REMOVE: Duration = Duration::from_secs(60);
@@ -89,8 +88,9 @@ impl Round<'_> {
         contexts: &BTreeMap<String, String>,
     ) -> Result<Stack, Failure> {
         let Verification { stack, run, tool, .. } = &self.mutation.verification;
-        let model = twin::declared(&stack.model.raw, mutants, contexts)
-            .map_err(|error| Failure::from(crate::stack::compose_tool::ComposeError::from(error)))?;
+        let model = twin::declared(&stack.model.raw, mutants, contexts).map_err(|error| {
+            Failure::from(crate::stack::compose_tool::ComposeError::from(error))
+        })?;
         let mut isolated = isolate(&model.raw, &stack.project, run, &stack_tag(run));
         twin::mark(&mut isolated, mutants, images);
         Ok(Stack::of((*tool).clone(), model, stack.project.clone(), run, isolated)?)
@@ -140,17 +140,16 @@ impl Round<'_> {
         let mut plan = plan(scenario, &own.stack.model, &Selection::default());
         let full = self.full;
         restrict(&mut plan, |code, service, intrusive| {
-            let wanted = mutants.iter().any(|mutant| mutant.breaks.iter().any(|one| {
-                one.code == code && one.service == service
-            }));
+            let wanted = mutants.iter().any(|mutant| {
+                mutant.breaks.iter().any(|one| one.code == code && one.service == service)
+            });
             let touched = service.is_empty() || now.contains(service);
             wanted || full || touched && !intrusive
         });
         plan.changed = mutants.iter().map(|mutant| mutant.service.clone()).collect();
         let within = scenario.healthy_within.0;
         let up = stack.up(own.engine, within, own.interrupt, |_| {});
-        let (up, controls) =
-            join(up, Controls::establish(own.kit, needs(&request), &canary)).await;
+        let (up, controls) = join(up, Controls::establish(own.kit, needs(&request), &canary)).await;
         let refused = match up {
             Ok(()) => None,
             Err(error) if interrupted(&error) => return Err(error.into()),
@@ -182,6 +181,7 @@ impl Round<'_> {
             plan: &plan,
             canary: &canary,
             emit: &emit,
+            stops_at_once: true,
             ..*own
         };
         let done = verification.run(&mut findings, Box::pin(std::future::ready(controls))).await;
@@ -216,7 +216,11 @@ fn landed(mutant: &Mutant, world: &crate::world::World, before: &str) -> Stand {
 }
 
 /// How a mutant stands whose container does not run as it should; none where it does.
-fn unstarted(mutant: &Mutant, container: Option<&Container>, refused: Option<&str>) -> Option<Stand> {
+fn unstarted(
+    mutant: &Mutant,
+    container: Option<&Container>,
+    refused: Option<&str>,
+) -> Option<Stand> {
     let why = refused.unwrap_or_default();
     let Some(container) = container else {
         let why = format!("its container was not made: {why}");
@@ -228,6 +232,10 @@ fn unstarted(mutant: &Mutant, container: Option<&Container>, refused: Option<&st
     let error = container.state.error.as_deref().filter(|error| !error.is_empty());
     match error {
         Some(error) if mutant.may_be_refused => Some(Stand::Created(error.to_owned())),
+        // Another one of the round was refused first.
+        None if mutant.may_be_refused && container.state.status.as_deref() == Some("created") => {
+            Some(Stand::Created(why.to_owned()))
+        }
         _ => Some(Stand::Missing(format!("its container did not start: {why}"))),
     }
 }
@@ -239,8 +247,5 @@ fn is_well(container: &Container) -> bool {
 }
 
 fn interrupted(error: &StackError) -> bool {
-    matches!(
-        error,
-        StackError::Compose(crate::stack::compose_tool::ComposeError::Interrupted)
-    )
+    matches!(error, StackError::Compose(crate::stack::compose_tool::ComposeError::Interrupted))
 }

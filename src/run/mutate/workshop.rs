@@ -177,7 +177,10 @@ impl<'a> Workshop<'a> {
     }
 
     /// Builds images with one call of the Compose tool.
-    async fn build(&self, wanted: &[(&Mutant, Value, String)]) -> Result<Result<(), Blind>, Failure> {
+    async fn build(
+        &self,
+        wanted: &[(&Mutant, Value, String)],
+    ) -> Result<Result<(), Blind>, Failure> {
         let services: Map<String, Value> = wanted
             .iter()
             .enumerate()
