@@ -33,8 +33,10 @@ mod engine {
         pub(crate) mod via;
         pub(crate) mod world;
     }
+    pub(crate) mod harness;
     pub(crate) mod image;
     pub(crate) mod killed;
+    pub(crate) mod mutate;
     pub(crate) mod record;
     pub(crate) mod stack;
     pub(crate) mod swept;

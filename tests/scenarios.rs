@@ -146,7 +146,7 @@ fn share(path: &Path, manner: Manner, selection: Selection) -> Result<Record, Fa
     })?;
     let entered = lease.enter(manner)?;
     let mode = Mode::Shared(lease.run.clone());
-    let request = Request { loaded, mode, keep: false, selection, program };
+    let request = Request { loaded, mode, keep: false, selection, program, mutants: None };
     let outcome =
         runtime.block_on(async { run(&request, endpoint, &Interrupt::never(), &Nobody).await })?;
     drop(entered);

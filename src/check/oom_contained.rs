@@ -82,6 +82,11 @@ fn judge_one(check: &OomContained, sight: &Sight, world: &World) -> Finding {
         let touched = bytes(as_float(touched));
         return finding(Verdict::Broken, format!("{touched} were touched, above {}", limit(oom)));
     }
+    if oom.events.is_empty() {
+        // The probe was executed meanwhile, of which the engine tells as well.
+        let text = "no event of the engine was heard, not even of what was executed in it";
+        return finding(Verdict::Inconclusive, text.to_owned());
+    }
     let (before, after) = oom.restarts;
     let policy = &sight.declared.restart;
     let restarted = after > before;

@@ -44,6 +44,8 @@ pub struct Subject {
     pub identity: Option<(u32, u32)>,
     /// The supplementary groups of its first process.
     pub groups: Vec<u32>,
+    /// Whether its image has a shell, which some weaknesses are written for.
+    pub has_shell: bool,
     /// The configuration of its image.
     pub image: Value,
     /// The size of its image in bytes.
@@ -53,9 +55,16 @@ pub struct Subject {
 }
 
 impl Ground {
-    /// Reads the world of a run in which all claims held.
+    /// Reads the world of a run in which all claims held. `shells` are the services whose images
+    /// have a shell.
     #[must_use]
-    pub fn of(world: &World, plan: &Plan<'_>, folder: String, relay_image: String) -> Ground {
+    pub fn of(
+        world: &World,
+        plan: &Plan<'_>,
+        shells: &BTreeSet<String>,
+        folder: String,
+        relay_image: String,
+    ) -> Ground {
         let subjects = world
             .services
             .iter()
@@ -67,6 +76,7 @@ impl Ground {
                 let first =
                     processes.as_ref().and_then(|all| all.of_service().ok()?.first().copied());
                 let subject = Subject {
+                    has_shell: shells.contains(name),
                     groups: first.map(|process| process.status.groups.clone()).unwrap_or_default(),
                     name: name.clone(),
                     declared: sight.declared.clone(),

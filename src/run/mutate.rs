@@ -22,7 +22,7 @@ use crate::observe::controls::Controls;
 use crate::plan::{Plan, Selection, plan};
 use crate::record::{ClaimRecord, Summary};
 use crate::verdict::Verdict;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 
 mod round;
 mod workshop;
@@ -119,7 +119,8 @@ impl Mutation<'_> {
         let workshop = Workshop::open(&self.verification)?;
         let whole = plan(self.scenario(), &self.verification.stack.model, &Selection::default());
         let relay = format!("stackproof-probe:{run}");
-        let ground = Ground::of(&world, &whole, workshop.folder(), relay);
+        let shells = self.shells(&world).await;
+        let ground = Ground::of(&world, &whole, &shells, workshop.folder(), relay);
         workshop.furnish(&ground)?;
         drop(world);
         let mut possible = catalogue(&ground);
@@ -149,6 +150,21 @@ impl Mutation<'_> {
             findings.tried.judged.extend(judged);
         }
         Ok(())
+    }
+
+    /// The services whose images have a shell.
+    async fn shells(&self, world: &crate::world::World) -> BTreeSet<String> {
+        let engine = self.verification.engine;
+        let looks = world.services.iter().filter_map(|(name, sights)| {
+            let container = &sights.first()?.container;
+            Some(async move {
+                let read = engine.read_file(&container.id, "/bin/sh").await;
+                // What is there and is no small regular file is there all the same.
+                let missing = read.is_err_and(|error| error.kind == crate::engine::Kind::NotFound);
+                (!missing).then(|| name.clone())
+            })
+        });
+        join_all(looks).await.into_iter().flatten().collect()
     }
 
     fn scenario(&self) -> &crate::scenario::Scenario {

@@ -25,6 +25,7 @@ fn claim(id: &str, severity: Severity, checks: Vec<CheckSpec>) -> Spanned<Claim>
         documented: None,
         checks: checks.into_iter().map(spanned).collect(),
         pending: None,
+        unproven: None,
         waived: None,
     })
 }
@@ -64,6 +65,7 @@ fn scenario() -> Scenario {
         build_within: Seconds(std::time::Duration::from_secs(900)),
         healthy_within: Seconds(std::time::Duration::from_secs(120)),
         claims: vec![first, second, third],
+        mutants: Vec::new(),
     }
 }
 
