@@ -54,7 +54,8 @@ pub enum Verb {
         scenarios: Vec<PathBuf>,
     },
     /// Show the engine, Compose, cgroup version, LSM and swap: what can and cannot be proven here.
-    Doctor,
+    /// With a scenario: also which limits this host is too small for, and an overlay that fits.
+    Doctor(DoctorArgs),
     /// Remove what earlier runs left behind. Runs that are alive on this machine are left alone.
     Sweep {
         /// Only this run, alive or not.
@@ -102,6 +103,21 @@ pub enum Verb {
         /// The folder of the lease.
         folder: PathBuf,
     },
+}
+
+/// The arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The scenario files whose limits are compared with the engine's host.
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+    /// A further Compose file, merged last, as for `run`.
+    #[arg(long, value_name = "FILE", requires = "scenarios")]
+    pub overlay: Vec<PathBuf>,
+    /// Write the proposed overlay of the one scenario here; `-` is stdout. It is written where all
+    /// limits fit, too, and changes nothing then.
+    #[arg(long, value_name = "PATH", requires = "scenarios")]
+    pub write_overlay: Option<PathBuf>,
 }
 
 /// The arguments of `run`.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
-use stackproof::cli::{Cli, ColorWhen, MutateArgs, RunArgs, Verb};
+use stackproof::cli::{Cli, ColorWhen, DoctorArgs, MutateArgs, RunArgs, Verb};
 use stackproof::diagnostic::render;
 use stackproof::doctor;
 use stackproof::engine::{Endpoint, Engine, EngineError};
@@ -124,7 +124,7 @@ impl Console {
             Verb::Run(arguments) => self.run(arguments).await,
             Verb::Mutate(arguments) => self.mutate(arguments).await,
             Verb::List { scenarios } => self.list(&scenarios),
-            Verb::Doctor => self.doctor().await,
+            Verb::Doctor(arguments) => self.doctor(&arguments).await,
             Verb::Sweep { run, wait, expect_nothing } => {
                 self.sweep(run.as_deref(), wait, expect_nothing).await
             }
@@ -181,20 +181,19 @@ impl Console {
         }
     }
 
-    async fn doctor(&self) -> ExitCode {
-        let examined = match Endpoint::from_environment() {
-            Ok(endpoint) => doctor::examine(endpoint).await,
-            Err(error) => Err(Failure::Engine(error)),
+    async fn doctor(&self, arguments: &DoctorArgs) -> ExitCode {
+        let DoctorArgs { scenarios, overlay, write_overlay: file } = arguments;
+        let loaded = match self.load(scenarios, overlay) {
+            Ok(loaded) => loaded,
+            Err(code) => return code,
         };
-        match examined {
-            Ok(signs) => {
-                for sign in signs {
-                    let mark = if sign.limits.is_some() { "!" } else { " " };
-                    self.print(&format!("{mark} {:<16} {}\n", sign.about, sign.is));
-                    if let Some(limits) = sign.limits {
-                        self.print(&format!("  {:<16} -> {limits}\n", ""));
-                    }
+        match doctor::advise(&loaded, scenarios, overlay, file.as_deref()).await {
+            Ok(advice) => {
+                let made = self.make_room(&[file]).is_ok();
+                if !made || !self.write(file, || Ok(advice.overlay.into_bytes())) {
+                    return ExitCode::ReportNotWritten;
                 }
+                self.text(&advice.text, file.as_ref().is_some_and(|file| file.as_os_str() == "-"));
                 ExitCode::Held
             }
             Err(failure) => {

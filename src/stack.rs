@@ -50,6 +50,13 @@ pub enum StackError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The engine refuses a service's CPU limit, because its host has fewer.
+    #[error(
+        "cannot bring up the stack, because the engine refuses a CPU limit: {0}\n\
+         `stackproof doctor SCENARIO` names each service with a limit that is too large for this \
+         host, and proposes an overlay for `stackproof run SCENARIO --overlay FILE`"
+    )]
+    LimitRefused(String),
     /// Services are not healthy.
     #[error("the stack did not become healthy within {} s: {why}", within.as_secs())]
     NotHealthy {
@@ -155,6 +162,10 @@ impl Stack {
         if matches!(error, ComposeError::Interrupted) {
             return Err(error.into());
         }
+        // The other services are only made by then, and what is said of them would hide this.
+        if let Some(refused) = refused_limit(&error) {
+            return Err(StackError::LimitRefused(refused));
+        }
         let (why, not_startable) = self.what_is_wrong(engine).await.unwrap_or_default();
         if why.is_empty() {
             return Err(error.into());
@@ -211,6 +222,14 @@ impl Stack {
     }
 }
 
+/// The line in which the engine refuses a CPU limit. It has no code of its own for that, and newer
+/// engines begin in lower case.
+fn refused_limit(error: &ComposeError) -> Option<String> {
+    let ComposeError::Failed { tail, .. } = error else { return None };
+    let line = tail.lines().find(|line| line.contains("ange of CPUs is from"))?;
+    Some(line.trim().to_owned())
+}
+
 /// What is wrong with a container's state, if anything is.
 fn complaint(container: &Container) -> Option<String> {
     let state = &container.state;
@@ -253,4 +272,36 @@ fn write_model(run: &RunId, isolated: &Isolated) -> Result<PathBuf, StackError> 
         path: runs::folder_of(run).unwrap_or_default().join("compose.json"),
         cause,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::of_an_old_engine(
+        "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"
+    )]
+    #[case::of_a_new_engine(
+        "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"
+    )]
+    fn the_refusal_of_a_cpu_limit_is_found_with_its_container(#[case] said: &str) {
+        let tail = format!(
+            " Container p-b-1  Created\n Container p-a-1  Error response from daemon: {said}\n{said}"
+        );
+        let error =
+            ComposeError::Failed { doing: "bring up", how: "exit status: 1".to_owned(), tail };
+        let found = refused_limit(&error).unwrap();
+        assert_eq!(found, format!("Container p-a-1  Error response from daemon: {said}"));
+    }
+
+    #[test]
+    fn another_failure_is_no_refusal_of_a_limit() {
+        let tail = "Container p-a-1  Error response from daemon: no space left".to_owned();
+        let error =
+            ComposeError::Failed { doing: "bring up", how: "exit status: 1".to_owned(), tail };
+        assert_eq!(refused_limit(&error), None);
+    }
 }

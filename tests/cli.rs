@@ -154,6 +154,52 @@ fn doctor_and_sweep_without_an_engine_are_69() {
 }
 
 #[test]
+fn a_doctor_of_a_scenario_without_an_engine_is_69_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let overlay = folder.path().join("overlay.yaml");
+    stackproof()
+        .args(["doctor", "scenarios/e2i.yaml", "--write-overlay"])
+        .arg(&overlay)
+        .assert()
+        .code(69)
+        .stderr(contains("/nonexistent/docker.sock"));
+    assert!(!overlay.exists());
+}
+
+#[test]
+fn a_doctor_of_an_invalid_scenario_is_65_with_its_problems() {
+    stackproof()
+        .args(["doctor", "scenarios/invalid/many-problems.yaml"])
+        .assert()
+        .code(65)
+        .stderr(contains("scenarios/invalid/many-problems.yaml"));
+    stackproof()
+        .args(["doctor", "scenarios/otis.yaml", "--overlay", "nowhere.yaml"])
+        .assert()
+        .code(65)
+        .stderr(contains("nowhere.yaml"));
+}
+
+#[test]
+fn a_doctor_that_could_not_write_the_one_right_overlay_is_64() {
+    let (otis, e2i) = ("scenarios/otis.yaml", "scenarios/e2i.yaml");
+    let same = "docker/e2i/one-core.yaml";
+    for arguments in [
+        &["doctor", "--write-overlay", "o.yaml"][..],
+        &["doctor", "--overlay", "o.yaml"],
+        &["doctor", otis, e2i, "--write-overlay", "o.yaml"],
+        // It would be overwritten by one that says that all fits, because it was merged.
+        &["doctor", e2i, "--overlay", same, "--write-overlay", same],
+    ] {
+        stackproof()
+            .args(arguments)
+            .assert()
+            .code(64)
+            .stderr(contains("overlay").or(contains("Usage")));
+    }
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_73_before_anything_is_started() {
     stackproof()
         .args(["run", "scenarios/otis.yaml", "--json", "/proc/nowhere/r.json"])

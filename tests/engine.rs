@@ -6,6 +6,7 @@
 
 mod engine {
     pub(crate) mod attach;
+    pub(crate) mod doctor;
     pub(crate) mod failed;
     pub(crate) mod checks {
         pub(crate) mod access;

@@ -65,6 +65,7 @@ const NONE: [&str; 0] = [];
 #[case::report("src/report", &[])]
 #[case::reports("src/report.rs", &[])]
 #[case::record("src/record.rs", &[])]
+#[case::proposal("src/doctor/", &[])]
 #[case::verdict("src/verdict.rs", &[])]
 #[case::yaml("src/yaml", &[])]
 #[case::diagnostic("src/diagnostic", &[])]

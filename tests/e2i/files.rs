@@ -1,9 +1,14 @@
 //! The stack's files: valid, and with the figures of the document.
 
+use std::path::Path;
 use std::process::Command;
 
 use rstest::rstest;
 use serde_json::Value;
+use stackproof::compose::Model;
+use stackproof::doctor::proposal::Proposal;
+use stackproof::doctor::scale::Host;
+use stackproof::scenario::load::load;
 
 use super::stack::folder;
 
@@ -60,6 +65,45 @@ fn an_overlay_changes_the_worker_and_nothing_of_its_limit_of_memory(
     let worker = &model["services"]["worker"];
     assert!(changed(worker), "{worker:#}");
     assert_eq!(worker["deploy"]["resources"]["limits"]["memory"], "4294967296");
+}
+
+/// Doctor proposes no more than what the host needs, and what it says of the claims is what the
+/// checks find: the three rows with 2 CPUs, the sum over all rows, and what cannot be exceeded.
+#[test]
+fn for_a_host_with_one_core_doctor_proposes_an_overlay_for_the_three_services_with_two() {
+    let shown = Path::new("scenarios/e2i.yaml");
+    let scenario = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(shown)).unwrap().scenario;
+    let model = Model::of(resolved(&["compose.yaml"])).unwrap();
+    let one_core = Host { cpus: Some(1), memory: Some(8 * GIB) };
+    let proposal = Proposal::of(&scenario, shown, &model, one_core);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("overlay.yaml");
+    std::fs::write(&file, &proposal.overlay).unwrap();
+    let scaled = Model::of(resolved(&["compose.yaml", file.to_str().unwrap()])).unwrap();
+    for (name, service) in &model.services {
+        let mut expected = service.clone();
+        if ["api", "bentoml", "worker"].contains(&name.as_str()) {
+            expected.cpus = Some(1.0);
+        }
+        assert_eq!(scaled.services[name], expected, "{name}");
+    }
+
+    let usage = proposal.usage(shown, &[], Path::new("FILE"));
+    let named: Vec<&str> = usage.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    let expected = [
+        "stackproof run scenarios/e2i.yaml --overlay FILE",
+        "bentoml-is-limited-as-stated",
+        "api-is-limited-as-stated",
+        "worker-is-limited-as-stated",
+        "totals-follow-from-the-table",
+        "cpu-limit-throttles",
+    ];
+    assert_eq!(named, expected, "{usage}");
+    assert_eq!(proposal.signs.len(), 3, "{:?}", proposal.signs);
+    for sign in &proposal.signs {
+        assert!(sign.is.ends_with("is limited to 2 CPU, and the host has 1 CPU"), "{sign}");
+    }
 }
 
 #[test]
