@@ -25,6 +25,8 @@ mod any;
 mod list;
 #[path = "report/sample.rs"]
 mod sample;
+#[path = "report/shown.rs"]
+mod shown;
 #[path = "report/xml.rs"]
 mod xml;
 
