@@ -208,7 +208,7 @@ pub fn markdown(record: &MutationRecord) -> String {
         let said: Vec<String> = commands
             .iter()
             .map(|(command, verdicts)| {
-                let fooled = verdicts.iter().any(|verdict| *verdict == Verdict::Held);
+                let fooled = verdicts.contains(&Verdict::Held);
                 let word = if fooled { "**all is well**" } else { "something is wrong" };
                 format!("`{}`: {word}", cell(command))
             })

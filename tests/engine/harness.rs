@@ -145,8 +145,8 @@ fn verdicts(small: &Small, fault: Option<Fault>) -> (Option<i32>, Vec<(String, S
     }
     let Output { status, stderr, .. } = command.output().unwrap();
     let text = std::fs::read(small.folder.path().join("r.json")).unwrap();
-    let record: Value = serde_json::from_slice(&text)
-        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&stderr)));
+    assert!(!text.is_empty(), "{}", String::from_utf8_lossy(&stderr));
+    let record: Value = serde_json::from_slice(&text).unwrap();
     assert_eq!(left_of(record["run_id"].as_str().unwrap()), Vec::<String>::new());
     let claims = record["claims"].as_array().unwrap().iter().map(|claim| {
         let text = |key: &str| claim[key].as_str().unwrap().to_owned();

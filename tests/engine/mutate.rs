@@ -48,7 +48,8 @@ impl Ended {
         let Output { status, stderr, .. } = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let text = std::fs::read(small.folder.path().join("m.json")).unwrap();
-        let record: Value = serde_json::from_slice(&text).unwrap_or_else(|_| panic!("{stderr}"));
+        assert!(!text.is_empty(), "{stderr}");
+        let record: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(left_of(record["run_id"].as_str().unwrap()), Vec::<String>::new());
         Ended { code: status.code(), stderr, record }
     }

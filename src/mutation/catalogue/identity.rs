@@ -13,6 +13,30 @@ use crate::scenario::CheckSpec;
 const AS_ROOT: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
 /// A copy of a program that only passes on what it is given, owned by root and setuid.
 const SETUID: &str = "/stackproof-setuid";
+/// Starts a service under, or beside, a process whose effective uid is root's. The C library takes
+/// TMPDIR away from a setuid program, and a shell gives such a uid up unless it is told to be
+/// privileged, so the service itself has its own uid and environment.
+const START: &str = r#"#!/bin/sh
+step=$1
+shift
+case $step in
+    first)
+        STACKPROOF_TMPDIR=$TMPDIR exec /stackproof-setuid /bin/sh -p /stackproof-start second "$@"
+        ;;
+    second)
+        /bin/sh /stackproof-start third "$@" &
+        wait
+        ;;
+    third)
+        if [ -n "$STACKPROOF_TMPDIR" ]; then export TMPDIR="$STACKPROOF_TMPDIR"; fi
+        exec "$@"
+        ;;
+    beside)
+        /stackproof-setuid sleep 2147483647 &
+        exec "$@"
+        ;;
+esac
+"#;
 /// Checks that a root process with capabilities may break besides.
 const ROOTS: [&str; 3] = ["capabilities", "seccomp", "no-docker-access"];
 
@@ -98,9 +122,10 @@ fn setuid(subject: &Subject) -> Vec<Mutant> {
     let started = |weakness: &str, text: &str, first: &[&str]| {
         let words: Vec<&str> =
             first.iter().copied().chain(argv.iter().map(String::as_str)).collect();
+        let instructions = ["USER 0:0", &copy, "COPY --chmod=0755 start /stackproof-start", &back];
         mutant(subject, weakness, text)
             .patch(&json!({"security_opt": options, "entrypoint": words, "command": null}))
-            .layer(&["USER 0:0", &copy, &back], vec![])
+            .layer(&instructions, vec![text_file("start", START)])
             .sign(Sign::Kernel(Kernel::Uid(0)))
             .breaks("runs-as", "root's uid")
             .breaks("no-new-privileges", "")
@@ -110,14 +135,12 @@ fn setuid(subject: &Subject) -> Vec<Mutant> {
         started(
             "setuid-first-process",
             "the first process is a setuid program, whose effective uid is root's",
-            // A shell gives such a uid up unless it is told to be privileged; so the service itself
-            // has none, and needs none.
-            &[SETUID, "/bin/sh", "-pc", "/bin/sh -c 'exec \"$$@\"' sh \"$$@\" & wait", "sh"],
+            &["/bin/sh", "/stackproof-start", "first"],
         ),
         started(
             "root-helper",
             "a helper process beside the service runs as root",
-            &["/bin/sh", "-c", "/stackproof-setuid sleep 2147483647 & exec \"$$@\"", "sh"],
+            &["/bin/sh", "/stackproof-start", "beside"],
         ),
     ]
 }

@@ -221,7 +221,9 @@ fn unstarted(
     container: Option<&Container>,
     refused: Option<&str>,
 ) -> Option<Stand> {
+    // What Compose did before it was refused is of no use to anybody.
     let why = refused.unwrap_or_default();
+    let why = why.rsplit("Error response from daemon: ").next().unwrap_or(why);
     let Some(container) = container else {
         let why = format!("its container was not made: {why}");
         return Some(if mutant.may_be_refused { Stand::Refused(why) } else { Stand::Missing(why) });
