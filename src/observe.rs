@@ -45,6 +45,9 @@ const INSPECT: Duration = Duration::from_secs(10);
 /// The checks that look for ways to an engine.
 const NEED_WAYS: [&str; 2] = ["no-docker-access", "docker-access-via"];
 
+/// The networks that every engine has. In them nobody answers for the names of containers.
+const UNNAMED: [&str; 3] = ["bridge", "host", "none"];
+
 /// Looks at a stack.
 #[derive(Debug)]
 pub struct Observer<'a> {
@@ -365,7 +368,9 @@ impl Observer<'_> {
         let mut surroundings = Surroundings::default();
         let gateways = networks.iter().flat_map(|network| network.gateways.iter().cloned());
         surroundings.host_addresses.extend(gateways.map(|gateway| without_prefix(&gateway)));
-        let host = controls.host.as_ref().map_err(Clone::clone)?.host()?;
+        let reply = controls.host.as_ref().map_err(Clone::clone)?;
+        surroundings.no_host_name = questions::has_no_host_name(reply);
+        let host = reply.host()?;
         let own = host.addresses.into_iter().filter(|address| !address.starts_with("127."));
         surroundings.host_addresses.extend(own);
         surroundings.host_listening.extend(host.listening);
@@ -376,8 +381,8 @@ impl Observer<'_> {
         for (service, container) in all {
             let pid = container.state.pid.unwrap_or_default();
             let listening = listeners.remove(&pid).unwrap_or_default();
-            let names = names(service, container);
-            surroundings.peers.insert(container.id.clone(), Peer { names, listening });
+            let (names, networks) = (names(service, container), named_networks(container));
+            surroundings.peers.insert(container.id.clone(), Peer { names, listening, networks });
         }
         for planned in self.plan.asked() {
             if let CheckSpec::NoDockerAccess(check) = planned.spec {
@@ -445,6 +450,23 @@ fn other_identities(sight: &Sight) -> BTreeSet<Identity> {
 fn names(service: &str, container: &Container) -> BTreeSet<String> {
     let addresses = container.addresses().into_iter().map(|address| address.to_string());
     addresses.chain([service.to_owned()]).collect()
+}
+
+/// The networks in which the engine answers a container's questions for names; none where it does
+/// not, because the container has a name server of its own or a network without names.
+fn named_networks(container: &Container) -> BTreeSet<String> {
+    let own_server = container.raw.pointer("/HostConfig/Dns");
+    if own_server.and_then(|servers| servers.as_array()).is_some_and(|servers| !servers.is_empty())
+    {
+        return BTreeSet::new();
+    }
+    let networks = container.network_settings.as_ref().and_then(|it| it.networks.as_ref());
+    let networks: Vec<_> = networks.into_iter().flatten().collect();
+    if networks.iter().any(|(name, _)| UNNAMED.contains(&name.as_str())) {
+        return BTreeSet::new();
+    }
+    let ids = networks.into_iter().filter_map(|(_, it)| it.network_id.clone());
+    ids.filter(|id| !id.is_empty()).collect()
 }
 
 /// A gateway may be given with the length of its network's prefix.
