@@ -87,6 +87,21 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
     questions
 }
 
+/// The questions in the order in which the probe is to answer them, and how many of them come
+/// before those that take long: the walk for sockets, and the connections that nobody answers. The
+/// probe answers the last two at once.
+#[must_use]
+pub fn in_order(mut questions: Vec<Question>) -> (Vec<Question>, usize) {
+    questions.sort_by_key(|question| match question {
+        Question::Sockets => 1,
+        Question::Tcp { .. } => 2,
+        _ => 0,
+    });
+    let long = |question: &&Question| matches!(question, Question::Sockets | Question::Tcp { .. });
+    let short = questions.len() - questions.iter().filter(long).count();
+    (questions, short)
+}
+
 fn ways(add: &mut impl FnMut(Question)) {
     add(Question::Processes);
     add(Question::Environ);
@@ -295,6 +310,15 @@ mod tests {
         for port in [":631", ":77"] {
             assert!(!targets.iter().any(|target| target.ends_with(port)), "{port} is tried");
         }
+    }
+
+    #[test]
+    fn what_takes_long_is_asked_last() {
+        let asked = [no_targets(), Question::Sockets, Question::Environ, Question::Mounts];
+        let (questions, short) = in_order(asked.to_vec());
+        let last = [Question::Environ, Question::Mounts, Question::Sockets, no_targets()];
+        assert_eq!(questions, last);
+        assert_eq!(short, 2);
     }
 
     fn targets(surroundings: &Surroundings, container: &str) -> Vec<String> {
