@@ -14,8 +14,9 @@ use crate::kernel;
 
 /// What is listened to of one answer at most, in bytes.
 const MAX_ANSWER: usize = 256 << 10;
-/// Connections that are open at once: well below the usual limit on descriptors.
-const AT_ONCE: usize = 400;
+/// Connections that are open at once: three exchanges may be under way, which together stay below
+/// the usual limit on descriptors.
+const AT_ONCE: usize = 300;
 /// The longest path that an address holds, without its final zero: unix(7).
 const SUN_PATH: usize = 107;
 

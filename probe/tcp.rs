@@ -18,6 +18,8 @@ struct Target<'w> {
     name: &'w str,
     host: &'w str,
     port: u16,
+    /// Whether only /etc/hosts is looked into.
+    hosts_only: bool,
     /// None until its name was asked for.
     address: Option<Result<IpAddr, String>>,
 }
@@ -34,7 +36,8 @@ impl Target<'_> {
 }
 
 /// `WAIT_MS:TARGET,TARGET,…`. A target is `host:port`; `gateway:port` is every default gateway,
-/// `env` is every TCP address in an environment's `DOCKER_HOST`.
+/// `env` is every TCP address in an environment's `DOCKER_HOST`. The name in `hosts/host:port` is
+/// not asked of a name server.
 pub fn tcp(about: &str) -> Result<Json, String> {
     let (wait, list) = about.split_once(':').ok_or("the question has no wait")?;
     let wait = Duration::from_millis(wait.parse().map_err(|_| "the wait is no number")?);
@@ -45,8 +48,12 @@ pub fn tcp(about: &str) -> Result<Json, String> {
     let mut targets: Vec<Target> = words
         .iter()
         .filter_map(|word| {
-            let (host, port) = split(word)?;
-            Some(Target { name: word, host, port, address: dns::literal(host).map(Ok) })
+            let (name, hosts_only) = match word.strip_prefix("hosts/") {
+                Some(name) => (name, true),
+                None => (word.as_str(), false),
+            };
+            let (host, port) = split(name)?;
+            Some(Target { name, host, port, hosts_only, address: dns::literal(host).map(Ok) })
         })
         .collect();
     let truncated = targets.len() > MAX_TARGETS;
@@ -57,9 +64,13 @@ pub fn tcp(about: &str) -> Result<Json, String> {
         targets.into_iter().partition(|target| target.address.is_none());
     let answers = std::thread::scope(|scope| {
         let named = scope.spawn(|| {
-            let names = dns::resolve_all(named.iter().map(|target| target.host));
+            let asked = named.iter().filter(|target| !target.hosts_only);
+            let names = dns::resolve_all(asked.map(|target| target.host));
             for target in &mut named {
-                target.address = names.get(target.host).cloned();
+                target.address = match target.hosts_only {
+                    true => Some(dns::by_hosts(target.host)),
+                    false => names.get(target.host).cloned(),
+                };
             }
             connect(&named, wait)
         });

@@ -13,6 +13,7 @@ pub mod account;
 pub mod act;
 pub mod controls;
 pub mod kit;
+pub mod lent;
 mod look;
 pub mod neighbours;
 pub mod questions;
@@ -29,7 +30,8 @@ use crate::world::{Blind, Sight, World};
 use account::{Identity, identity, named_identity, numeric_identity};
 use controls::Controls;
 use kit::Kit;
-use look::{Look, too_long};
+use lent::{Lent, Loans};
+use look::{Look, Unlisted, too_long};
 use questions::{Peer, Surroundings};
 
 /// How long the probe may take to answer everything.
@@ -45,6 +47,9 @@ const INSPECT: Duration = Duration::from_secs(10);
 /// The checks that look for ways to an engine.
 const NEED_WAYS: [&str; 2] = ["no-docker-access", "docker-access-via"];
 
+/// The networks that every engine has. In them nobody answers for the names of containers.
+const UNNAMED: [&str; 3] = ["bridge", "host", "none"];
+
 /// Looks at a stack.
 #[derive(Debug)]
 pub struct Observer<'a> {
@@ -58,16 +63,27 @@ pub struct Observer<'a> {
     pub plan: &'a Plan<'a>,
 }
 
+/// What a look at one container begins with.
+struct Begin<'a> {
+    canary: &'a str,
+    tcp: Result<Question, Blind>,
+    early: Option<(Identity, Lent)>,
+    /// It goes as soon as the container's processes are listed.
+    unlisted: Unlisted<'a>,
+}
+
 impl Observer<'_> {
     /// Looks at everything that the plan asks about, the containers at once. The lenders that
     /// were made are returned too, to be removed. `meanwhile` is done once every container's
-    /// processes are listed, while the probe waits for connections that nobody answers.
+    /// processes are listed, while the probe waits for connections that nobody answers. `loans` is
+    /// what was lent already.
     ///
     /// # Errors
     /// When the engine does not answer at all.
     pub async fn look<T>(
         &self,
         containers: BTreeMap<String, Vec<Container>>,
+        mut loans: Loans,
         controls: impl Future<Output = Controls>,
         canary: &str,
         meanwhile: impl Future<Output = T>,
@@ -91,11 +107,19 @@ impl Observer<'_> {
         };
         let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let listed = Semaphore::new(0);
-        let looks = all.into_iter().map(|(service, container)| async {
-            let mut look = self.first_look_in_time(service, container, canary).await;
-            listed.add_permits(1);
-            self.second_look_in_time(&mut look, &surroundings).await;
-            look
+        let looks = all.into_iter().map(|(service, container)| {
+            let tcp = surroundings.as_ref().map_err(Clone::clone);
+            let begin = Begin {
+                canary,
+                tcp: tcp.map(|surroundings| surroundings.question(&container.id)),
+                early: loans.take(&container),
+                unlisted: Unlisted(&listed),
+            };
+            async {
+                let mut look = self.first_look_in_time(service, container, begin).await;
+                self.second_look_in_time(&mut look).await;
+                look
+            }
         });
         let meanwhile = async {
             // It is never closed.
@@ -137,9 +161,9 @@ impl Observer<'_> {
         &self,
         service: String,
         container: Container,
-        canary: &str,
+        begin: Begin<'_>,
     ) -> Look {
-        let look = self.first_look(service.clone(), container.clone(), canary);
+        let look = self.first_look(service.clone(), container.clone(), begin);
         match tokio::time::timeout(LOOK, look).await {
             Ok(look) => look,
             Err(_) => {
@@ -156,28 +180,28 @@ impl Observer<'_> {
         }
     }
 
-    async fn second_look_in_time(
-        &self,
-        look: &mut Look,
-        surroundings: &Result<Surroundings, Blind>,
-    ) {
-        let tcp = surroundings.as_ref().map_err(Clone::clone);
-        let tcp = tcp.map(|surroundings| surroundings.question(&look.sight.container.id));
-        if tokio::time::timeout(LOOK, self.second_look(look, tcp)).await.is_err() {
+    async fn second_look_in_time(&self, look: &mut Look) {
+        if tokio::time::timeout(LOOK, self.second_look(look)).await.is_err() {
             look.blind(&too_long(&look.sight.container));
         }
     }
 
-    /// What can be asked of a container without knowing the others.
-    async fn first_look(&self, service: String, container: Container, canary: &str) -> Look {
+    /// What is asked of a container as its own user.
+    async fn first_look(&self, service: String, container: Container, begin: Begin<'_>) -> Look {
         let declared = self.stack.model.services.get(&service).cloned().unwrap_or_default();
-        let mut questions = questions::for_service(self.plan, &service, canary);
+        let mut questions = questions::for_service(self.plan, &service, begin.canary);
         if self.plan.asks(&NEED_WAYS) {
             // Who listens where tells whose a connection is.
             questions.push(Question::Host);
         }
-        let namespaces = self.plan.asks(&["namespaces"]);
-        let wanted = namespaces || !questions.is_empty();
+        let mut unasked = None;
+        if self.plan.asks_of(&service, &NEED_WAYS) {
+            match begin.tcp {
+                Ok(question) => questions.push(question),
+                Err(why) => unasked = Some(why),
+            }
+        }
+        let wanted = self.looks_into(&service);
         let mut look = Look {
             sight: Sight {
                 service,
@@ -191,7 +215,12 @@ impl Observer<'_> {
             lenders: vec![],
         };
         if wanted {
-            self.ask_as_itself(&mut look, &questions).await;
+            self.ask_as_itself(&mut look, questions, begin.early, begin.unlisted).await;
+            if let (Some(why), Some(seen)) = (unasked, look.sight.inside.first_mut())
+                && let Ok(reply) = &seen.reply
+            {
+                seen.reply = Ok(reply.clone().unasked(questions::no_targets(), why));
+            }
         } else {
             // An act may ask it all the same.
             look.sight.accounts = self.accounts(&look.sight.container).await;
@@ -199,13 +228,16 @@ impl Observer<'_> {
         look
     }
 
-    async fn ask_as_itself(&self, look: &mut Look, questions: &[Question]) {
+    async fn ask_as_itself(
+        &self,
+        look: &mut Look,
+        questions: Vec<Question>,
+        early: Option<(Identity, Lent)>,
+        unlisted: Unlisted<'_>,
+    ) {
         let Sight { service, container, .. } = &look.sight;
         let gaining = self.plan.asks_of(service, &["no-new-privileges"]);
-        // Before it lends and not beside it: the lender is in the service's pid namespace, and
-        // what is executed in it would be taken for a process of the service.
-        let first: &[Question] = if gaining { &[Question::Privileges] } else { &[] };
-        let lend = |identity| self.kit.lend_after(container, identity, first);
+        let lend = |identity| self.lend(service, container, identity, early);
         let top = self.top(container);
         let (top, accounts, identity, lent) = match numeric_identity(container) {
             // No name has to be looked up first, and none at all unless a check is about one: to
@@ -241,27 +273,17 @@ impl Observer<'_> {
             }
         };
         look.sight.escalation = gaining.then_some(tried);
-        let reply = self.kit.ask(&lender, None, questions, WITHIN).await;
+        let (questions, short) = questions::in_order(questions);
+        let listed = (short, || drop(unlisted));
+        let reply = self.kit.ask_heard(&lender, None, &questions, WITHIN, listed).await;
         look.lenders.push(lender);
         look.see(identity, reply);
     }
 
-    /// What is asked once the service's own processes are listed: what can be reached over TCP,
-    /// and what other identities in the container can reach.
-    async fn second_look(&self, look: &mut Look, tcp: Result<Question, Blind>) {
+    /// What other identities in the container can reach.
+    async fn second_look(&self, look: &mut Look) {
         if !self.plan.asks_of(&look.sight.service, &NEED_WAYS) {
             return;
-        }
-        let Some(lender) = look.lenders.first().cloned() else { return };
-        let Some(seen) = look.sight.inside.first_mut() else { return };
-        if let Ok(first) = seen.reply.clone() {
-            seen.reply = match tcp {
-                Ok(question) => {
-                    let second = self.kit.ask(&lender, None, &[question], WITHIN).await;
-                    second.map(|second| first.joined(second))
-                }
-                Err(why) => Ok(first.unasked(questions::no_targets(), why)),
-            };
         }
         for identity in other_identities(&look.sight) {
             let asked = match self.kit.lend(&look.sight.container, identity).await {
@@ -365,7 +387,9 @@ impl Observer<'_> {
         let mut surroundings = Surroundings::default();
         let gateways = networks.iter().flat_map(|network| network.gateways.iter().cloned());
         surroundings.host_addresses.extend(gateways.map(|gateway| without_prefix(&gateway)));
-        let host = controls.host.as_ref().map_err(Clone::clone)?.host()?;
+        let reply = controls.host.as_ref().map_err(Clone::clone)?;
+        surroundings.no_host_name = questions::has_no_host_name(reply);
+        let host = reply.host()?;
         let own = host.addresses.into_iter().filter(|address| !address.starts_with("127."));
         surroundings.host_addresses.extend(own);
         surroundings.host_listening.extend(host.listening);
@@ -376,8 +400,8 @@ impl Observer<'_> {
         for (service, container) in all {
             let pid = container.state.pid.unwrap_or_default();
             let listening = listeners.remove(&pid).unwrap_or_default();
-            let names = names(service, container);
-            surroundings.peers.insert(container.id.clone(), Peer { names, listening });
+            let (names, networks) = (names(service, container), named_networks(container));
+            surroundings.peers.insert(container.id.clone(), Peer { names, listening, networks });
         }
         for planned in self.plan.asked() {
             if let CheckSpec::NoDockerAccess(check) = planned.spec {
@@ -445,6 +469,23 @@ fn other_identities(sight: &Sight) -> BTreeSet<Identity> {
 fn names(service: &str, container: &Container) -> BTreeSet<String> {
     let addresses = container.addresses().into_iter().map(|address| address.to_string());
     addresses.chain([service.to_owned()]).collect()
+}
+
+/// The networks in which the engine answers a container's questions for names; none where it does
+/// not, because the container has a name server of its own or a network without names.
+fn named_networks(container: &Container) -> BTreeSet<String> {
+    let own_server = container.raw.pointer("/HostConfig/Dns");
+    if own_server.and_then(|servers| servers.as_array()).is_some_and(|servers| !servers.is_empty())
+    {
+        return BTreeSet::new();
+    }
+    let networks = container.network_settings.as_ref().and_then(|it| it.networks.as_ref());
+    let networks: Vec<_> = networks.into_iter().flatten().collect();
+    if networks.iter().any(|(name, _)| UNNAMED.contains(&name.as_str())) {
+        return BTreeSet::new();
+    }
+    let ids = networks.into_iter().filter_map(|(_, it)| it.network_id.clone());
+    ids.filter(|id| !id.is_empty()).collect()
 }
 
 /// A gateway may be given with the length of its network's prefix.

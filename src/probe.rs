@@ -284,13 +284,6 @@ impl Reply {
         self
     }
 
-    /// This reply with the answers of another to further questions.
-    #[must_use]
-    pub fn joined(mut self, other: Reply) -> Reply {
-        self.answers.extend(other.answers);
-        self
-    }
-
     /// The raw answer to the first question that `wanted` accepts.
     ///
     /// # Errors

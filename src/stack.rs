@@ -21,9 +21,9 @@ use crate::run_id::RunId;
 use compose_tool::{ComposeError, ComposeTool};
 
 /// The label by which Compose marks the project of a container.
-const PROJECT: &str = "com.docker.compose.project";
+pub(crate) const PROJECT: &str = "com.docker.compose.project";
 /// The label with the service.
-const SERVICE: &str = "com.docker.compose.service";
+pub(crate) const SERVICE: &str = "com.docker.compose.service";
 /// The label with the number of the container within its service.
 const NUMBER: &str = "com.docker.compose.container-number";
 /// The label of `docker compose run`, whose containers are no part of the stack.

@@ -60,7 +60,29 @@ impl Engine {
         user: Option<&str>,
         within: Duration,
     ) -> Result<ExecOutput, EngineError> {
+        self.exec_heard(container, argv, user, within, 0, || {}).await
+    }
+
+    /// The same, and `heard` is called as soon as so many lines were printed, or when no more can
+    /// come.
+    ///
+    /// # Errors
+    /// When the container does not run or is paused, or the engine does not answer.
+    pub async fn exec_heard(
+        &self,
+        container: &str,
+        argv: &[String],
+        user: Option<&str>,
+        within: Duration,
+        lines: usize,
+        heard: impl FnOnce(),
+    ) -> Result<ExecOutput, EngineError> {
         let mut started = self.start(container, argv, user, within, false).await?;
+        let mut more = Some(true);
+        while more == Some(true) && started.lines() < lines {
+            more = started.take().await?;
+        }
+        heard();
         if started.take_all().await? {
             started.wait(self).await?;
         }
@@ -157,9 +179,14 @@ impl Started {
         }
     }
 
+    /// How many whole lines were printed.
+    fn lines(&self) -> usize {
+        self.output.stdout.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// Whether a whole line was printed before the end and before the deadline.
     async fn take_line(&mut self) -> Result<bool, EngineError> {
-        while !self.output.stdout.contains(&b'\n') {
+        while self.lines() == 0 {
             if self.take().await? != Some(true) {
                 return Ok(false);
             }

@@ -85,7 +85,11 @@ impl Controls {
             if !needs.host {
                 return Err("no check needs to know the host".to_owned());
             }
-            kit.start_host(&[Question::Host, Question::Disk]).await
+            let mut asked = vec![Question::Host, Question::Disk];
+            if needs.ways {
+                asked.push(questions::for_host_name());
+            }
+            kit.start_host(&asked).await
         };
         let (control, host) = join(control, host).await;
         let mut made: Vec<String> = control.iter().map(|c| c.container.clone()).collect();

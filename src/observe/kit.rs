@@ -60,6 +60,14 @@ pub struct Lender {
     pub identity: Identity,
 }
 
+/// Where a probe is that is asked.
+struct Whom<'a> {
+    container: &'a str,
+    program: &'a str,
+    /// The pid of its lender, which is none of the container's processes.
+    lender: u32,
+}
+
 impl Lender {
     /// Where the container under test finds the probe.
     pub(super) fn program(&self) -> String {
@@ -141,8 +149,25 @@ impl Kit {
         questions: &[Question],
         within: Duration,
     ) -> Result<Reply, Blind> {
-        let program = lender.program();
-        self.ask_program(&lender.target, &program, lender.pid, user, questions, within).await
+        self.ask_heard(lender, user, questions, within, (0, || {})).await
+    }
+
+    /// The same, and something is done once the first so many questions were answered, or when no
+    /// more answers can come.
+    ///
+    /// # Errors
+    /// Why there is no complete reply.
+    pub async fn ask_heard(
+        &self,
+        lender: &Lender,
+        user: Option<&str>,
+        questions: &[Question],
+        within: Duration,
+        heard: (usize, impl FnOnce()),
+    ) -> Result<Reply, Blind> {
+        let whom =
+            Whom { container: &lender.target, program: &lender.program(), lender: lender.pid };
+        self.ask_program(whom, user, questions, within, heard).await
     }
 
     /// Asks the probe in one of our own containers.
@@ -156,24 +181,25 @@ impl Kit {
         questions: &[Question],
         within: Duration,
     ) -> Result<Reply, Blind> {
-        self.ask_program(container, "/probe", 0, Some(user), questions, within).await
+        let whom = Whom { container, program: "/probe", lender: 0 };
+        self.ask_program(whom, Some(user), questions, within, (0, || {})).await
     }
 
     async fn ask_program(
         &self,
-        container: &str,
-        program: &str,
-        lender: u32,
+        whom: Whom<'_>,
         user: Option<&str>,
         questions: &[Question],
         within: Duration,
+        (answers, heard): (usize, impl FnOnce()),
     ) -> Result<Reply, Blind> {
         let nonce = nonce().map_err(|error| error.to_string())?;
-        let mut argv = vec![program.to_owned()];
-        argv.extend(probe::ask_arguments(&nonce, within, lender, questions));
+        let mut argv = vec![whom.program.to_owned()];
+        argv.extend(probe::ask_arguments(&nonce, within, whom.lender, questions));
+        // The first line says who answers.
         let output = self
             .engine
-            .exec(container, &argv, user, within + MARGIN)
+            .exec_heard(whom.container, &argv, user, within + MARGIN, 1 + answers, heard)
             .await
             .map_err(|error| error.to_string())?;
         if output.truncated {

@@ -1,6 +1,7 @@
 //! One container while it is looked at.
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use super::LOOK;
 use super::account::Identity;
@@ -8,6 +9,15 @@ use super::kit::Lender;
 use crate::engine::container::Container;
 use crate::probe::Reply;
 use crate::world::{Blind, Seen, Sight};
+
+/// Tells, when it goes, that a container's processes are listed or never will be.
+pub(super) struct Unlisted<'a>(pub(super) &'a Semaphore);
+
+impl Drop for Unlisted<'_> {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
 
 /// A container while it is looked at.
 pub(super) struct Look {

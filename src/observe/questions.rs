@@ -1,17 +1,22 @@
 //! Which questions the checks of a service raise. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::kit::WRITABLE_FOLDER;
 use crate::check;
 use crate::plan::Plan;
-use crate::probe::Question;
+use crate::probe::{Question, Reply};
 use crate::scenario::CheckSpec;
 
 /// How long a TCP connection may take. The kernel sends the first packet again after one second,
 /// so a refusal by silence was tried twice; on one host an open way answers within a millisecond.
 const TCP_WAIT: Duration = Duration::from_millis(1200);
+/// What the probe says of a name that a name server denies: RFC 1035, response code 3.
+const NO_SUCH_NAME: &str = "no-such-host: rcode 3";
+/// The name by which some engines give containers a way to their host.
+const HOST_NAME: &str = "host.docker.internal";
 /// Where engines and their proxies listen: plain, TLS, swarm, and an old default.
 const ENGINE_PORTS: [u16; 4] = [2375, 2376, 2377, 4243];
 
@@ -87,6 +92,21 @@ pub fn for_service(plan: &Plan, service: &str, canary: &str) -> Vec<Question> {
     questions
 }
 
+/// The questions in the order in which the probe is to answer them, and how many of them come
+/// before those that take long: the walk for sockets, and the connections that nobody answers. The
+/// probe answers the last two at once.
+#[must_use]
+pub fn in_order(mut questions: Vec<Question>) -> (Vec<Question>, usize) {
+    questions.sort_by_key(|question| match question {
+        Question::Sockets => 1,
+        Question::Tcp { .. } => 2,
+        _ => 0,
+    });
+    let long = |question: &&Question| matches!(question, Question::Sockets | Question::Tcp { .. });
+    let short = questions.len() - questions.iter().filter(long).count();
+    (questions, short)
+}
+
 fn ways(add: &mut impl FnMut(Question)) {
     add(Question::Processes);
     add(Question::Environ);
@@ -118,6 +138,24 @@ pub fn for_control_user() -> Vec<Question> {
     ]
 }
 
+/// The question for the host's container: whether the engine's name server knows the host's name.
+/// What comes of the connection itself is of no interest.
+#[must_use]
+pub fn for_host_name() -> Question {
+    let wait = Duration::from_millis(1);
+    Question::Tcp { wait, targets: vec![format!("{HOST_NAME}:2375")] }
+}
+
+/// Whether that name server has said that there is no such name. One that says nothing may say
+/// more to a container.
+#[must_use]
+pub fn has_no_host_name(reply: &Reply) -> bool {
+    reply.tcp().is_ok_and(|answer| {
+        let denied = |class: &str| class == NO_SUCH_NAME;
+        !answer.targets.is_empty() && answer.targets.iter().all(|target| denied(&target.class))
+    })
+}
+
 /// What is known of the network before a container is asked what it can reach.
 #[derive(Debug, Default)]
 pub struct Surroundings {
@@ -130,6 +168,8 @@ pub struct Surroundings {
     pub peers: BTreeMap<String, Peer>,
     /// Further ports that the scenario names.
     pub ports: BTreeSet<u16>,
+    /// Whether the engine's name server says that there is no `host.docker.internal`.
+    pub no_host_name: bool,
 }
 
 /// A container of the stack, as others may reach it.
@@ -140,9 +180,18 @@ pub struct Peer {
     /// What listens in its network namespace, in the form of `host_listening`: with a shared one,
     /// that is its neighbours' too.
     pub listening: BTreeSet<String>,
+    /// The networks in which the engine answers for names; none where it is unknown who does.
+    pub networks: BTreeSet<String>,
 }
 
 impl Peer {
+    /// Whether the engine tells this container the other's name: it does so within a network. What
+    /// it does not know it asks of its own name server, which knows no name of this stack.
+    fn is_told_of(&self, other: &Peer) -> bool {
+        let known = !self.networks.is_empty() && !other.networks.is_empty();
+        !known || !self.networks.is_disjoint(&other.networks)
+    }
+
     /// The ports on which it may be reached by others.
     fn ports(&self) -> BTreeSet<u16> {
         let reachable = self.listening.iter().filter(|listener| !listener.starts_with("127."));
@@ -158,11 +207,15 @@ pub fn no_targets() -> Question {
 
 impl Surroundings {
     /// The question about TCP for one container of the stack.
+    ///
+    /// A name that nobody can know is looked for in the container's hosts file and not asked of
+    /// its name server: the engine waits four seconds for an answer that does not come, and
+    /// removes no container before that.
     #[must_use]
     pub fn question(&self, container: &str) -> Question {
         let mut targets: BTreeSet<String> = BTreeSet::new();
-        let own = self.peers.get(container).map(|peer| &peer.listening);
-        for listener in own.into_iter().flatten() {
+        let own = self.peers.get(container);
+        for listener in own.iter().flat_map(|own| &own.listening) {
             match listener.strip_prefix("*:") {
                 Some(port) => targets.insert(format!("127.0.0.1:{port}")),
                 None => targets.insert(listener.clone()),
@@ -186,20 +239,31 @@ impl Surroundings {
         }
         for peer in self.peers.values() {
             let listening = peer.ports();
+            let told = own.is_none_or(|own| own.is_told_of(peer));
             for name in &peer.names {
                 for port in ports.union(&listening) {
-                    targets.insert(at(name, *port));
+                    let target = at(name, *port);
+                    let asked = told || name.parse::<IpAddr>().is_ok();
+                    targets.insert(if asked { target } else { by_hosts(&target) });
                 }
             }
         }
+        // One that asks a name server of its own is in no network in which the engine answers.
+        let known_to_none = self.no_host_name && own.is_some_and(|own| !own.networks.is_empty());
         for port in ports.union(&listening_everywhere) {
             targets.insert(format!("gateway:{port}"));
             targets.insert(format!("127.0.0.1:{port}"));
-            targets.insert(format!("host.docker.internal:{port}"));
+            let host = at(HOST_NAME, *port);
+            targets.insert(if known_to_none { by_hosts(&host) } else { host });
         }
         targets.insert("env".to_owned());
         Question::Tcp { wait: TCP_WAIT, targets: targets.into_iter().collect() }
     }
+}
+
+/// A target whose name is asked of no name server.
+fn by_hosts(target: &str) -> String {
+    format!("hosts/{target}")
 }
 
 /// An IPv6 address needs brackets before a port.
@@ -213,7 +277,7 @@ mod tests {
 
     fn peer(names: &[&str], listening: &[&str]) -> Peer {
         let set = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-        Peer { names: set(names), listening: set(listening) }
+        Peer { names: set(names), listening: set(listening), networks: BTreeSet::new() }
     }
 
     #[test]
@@ -229,6 +293,7 @@ mod tests {
             ]
             .into(),
             ports: [7777].into(),
+            no_host_name: true,
         };
         let Question::Tcp { targets, .. } = surroundings.question("own") else { panic!() };
         for wanted in [
@@ -250,5 +315,57 @@ mod tests {
         for port in [":631", ":77"] {
             assert!(!targets.iter().any(|target| target.ends_with(port)), "{port} is tried");
         }
+    }
+
+    #[test]
+    fn what_takes_long_is_asked_last() {
+        let asked = [no_targets(), Question::Sockets, Question::Environ, Question::Mounts];
+        let (questions, short) = in_order(asked.to_vec());
+        let last = [Question::Environ, Question::Mounts, Question::Sockets, no_targets()];
+        assert_eq!(questions, last);
+        assert_eq!(short, 2);
+    }
+
+    fn targets(surroundings: &Surroundings, container: &str) -> Vec<String> {
+        let Question::Tcp { targets, .. } = surroundings.question(container) else { panic!() };
+        targets
+    }
+
+    fn within(name: &str, networks: &[&str]) -> (String, Peer) {
+        let networks = networks.iter().map(ToString::to_string).collect();
+        (name.to_owned(), Peer { networks, ..peer(&[name, "10.0.0.9"], &[]) })
+    }
+
+    #[test]
+    fn a_name_is_asked_of_the_name_server_where_the_engine_may_know_it() {
+        let surroundings = Surroundings {
+            peers: [
+                within("web", &["front", "back"]),
+                within("store", &["back"]),
+                within("far", &["other"]),
+                within("hosted", &[]),
+            ]
+            .into(),
+            ..Surroundings::default()
+        };
+        let web = targets(&surroundings, "web");
+        for wanted in ["web:2375", "store:2375", "hosts/far:2375", "10.0.0.9:2375", "hosted:2375"] {
+            assert!(web.contains(&wanted.to_owned()), "{wanted} is missing");
+        }
+        assert!(!web.contains(&"far:2375".to_owned()));
+        let hosted = targets(&surroundings, "hosted");
+        assert!(hosted.contains(&"far:2375".to_owned()), "who answers it is unknown");
+    }
+
+    #[test]
+    fn the_name_of_the_host_is_asked_unless_the_engines_name_server_has_denied_it() {
+        let peers = || [within("web", &["front"]), within("hosted", &[])].into();
+        let open = Surroundings { peers: peers(), ..Surroundings::default() };
+        let denied = Surroundings { peers: peers(), no_host_name: true, ..Surroundings::default() };
+        let asked = "host.docker.internal:2375".to_owned();
+        assert!(targets(&open, "web").contains(&asked));
+        assert!(targets(&denied, "hosted").contains(&asked));
+        assert!(!targets(&denied, "web").contains(&asked));
+        assert!(targets(&denied, "web").contains(&format!("hosts/{asked}")));
     }
 }

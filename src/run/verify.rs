@@ -19,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::observe::Observer;
 use crate::observe::controls::Controls;
 use crate::observe::kit::Kit;
+use crate::observe::lent::Lending;
 use crate::plan::Plan;
 use crate::record::{DocumentedRecord, ImageRecord};
 use crate::redact::DiscreetListener;
@@ -70,8 +71,12 @@ impl Verification<'_> {
             coming.prepare().await?;
             coming.build().await?;
         }
+        let observer =
+            Observer { engine: self.engine, kit: self.kit, stack: self.stack, plan: self.plan };
+        let mut lending = Lending::new(&observer);
         let (up, controls) = if own {
-            let up = join(coming.up(), coming.build_baselines(self.tool));
+            let up = lending.beside(coming.up());
+            let up = join(up, coming.build_baselines(self.tool));
             let ((up, baselines), controls) = join(up, self.interrupt.or(controls)).await;
             baselines?;
             (up, ready(controls?).boxed())
@@ -86,14 +91,13 @@ impl Verification<'_> {
             Ok(()) => None,
         };
         let phase = Clock::start(Phase::Observe, self.emit);
-        let observer =
-            Observer { engine: self.engine, kit: self.kit, stack: self.stack, plan: self.plan };
+        let loans = self.interrupt.or(lending.finish()).await?;
         let containers = self.interrupt.or(self.stack.containers(self.engine)).await??;
         findings.recorder = Some(Recorder::start(self.engine, &containers));
         findings.secrets.extend(secrets::of_containers(containers.values().flatten()));
         self.emit.learn(findings.secrets.clone());
         let document = self.follow_document(&containers);
-        let look = observer.look(containers.clone(), controls, self.canary, document);
+        let look = observer.look(containers.clone(), loans, controls, self.canary, document);
         let (looked, baselines) = self.interrupt.or(join(look, self.baselines())).await?;
         let (mut world, sidecars, documented) = looked?;
         world.baselines = baselines;
