@@ -174,8 +174,12 @@ pub struct MutateArgs {
     #[arg(long, value_name = "NAME")]
     pub service: Vec<String>,
     /// Only as many mutants as it takes to see every check fail once.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     pub sample: bool,
+    /// Every weakness in every service that it fits, and not only so many that each weakness is
+    /// there and each check of each service breaks once.
+    #[arg(long)]
+    pub all: bool,
     /// Verify every claim with every mutant, and not only those that it can touch.
     #[arg(long)]
     pub full: bool,

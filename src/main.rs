@@ -17,7 +17,7 @@ use stackproof::progress::Progress;
 use stackproof::record::Record;
 use stackproof::report::console::{self, Loudness, Style};
 use stackproof::report::{json, junit, mutation};
-use stackproof::run::{Choice, Mode, Request, run};
+use stackproof::run::{Choice, Extent, Mode, Request, run};
 use stackproof::run_id::RunId;
 use stackproof::scenario::load::{Loaded, load_with};
 use stackproof::scenario::schema;
@@ -328,7 +328,11 @@ impl Console {
                 mutants: arguments.mutant.clone(),
                 claims: arguments.claim.clone(),
                 services: arguments.service.clone(),
-                sample: arguments.sample,
+                extent: match (arguments.sample, arguments.all) {
+                    (true, _) => Extent::Sample,
+                    (_, true) => Extent::All,
+                    (false, false) => Extent::Cover,
+                },
                 full: arguments.full,
                 at_once: arguments.jobs.get(),
             }),

@@ -46,7 +46,7 @@ mod sources;
 mod verify;
 
 use ledger::Ledger;
-pub use mutate::Choice;
+pub use mutate::{Choice, Extent};
 use mutate::{Mutation, Tried};
 use resolve::{beside, resolve, stack_of};
 

@@ -37,8 +37,8 @@ mod engine {
     pub(crate) mod harness;
     pub(crate) mod image;
     pub(crate) mod killed;
-    pub(crate) mod mutate;
     pub(crate) mod lent;
+    pub(crate) mod mutate;
     pub(crate) mod record;
     pub(crate) mod stack;
     pub(crate) mod swept;

@@ -23,6 +23,8 @@ use stackproof::verdict::Verdict;
 mod any;
 #[path = "report/list.rs"]
 mod list;
+#[path = "report/mutation.rs"]
+mod mutation;
 #[path = "report/sample.rs"]
 mod sample;
 #[path = "report/shown.rs"]

@@ -59,6 +59,8 @@ const NONE: [&str; 0] = [];
 #[case::compose("src/compose", &[])]
 #[case::compose_model("src/compose.rs", &[])]
 #[case::plan("src/plan.rs", &[])]
+#[case::mutation("src/mutation", &[])]
+#[case::mutants("src/mutation.rs", &[])]
 #[case::world("src/world.rs", &[])]
 #[case::check("src/check", &[])]
 #[case::judging("src/check.rs", &[])]

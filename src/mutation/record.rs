@@ -26,6 +26,8 @@ pub struct MutationRecord {
     pub finished: Timestamp,
     /// Where it ran, as in the record of a run.
     pub environment: Map<String, Value>,
+    /// How many mutants fit the stack, tried or not.
+    pub possible: usize,
     /// How the claims stood on the unmutated stack.
     pub unmutated: Summary,
     /// The mutants, in the order of the catalogue.

@@ -1,6 +1,6 @@
 //! Which mutants share one stack. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mutant;
 
@@ -39,6 +39,72 @@ pub fn rounds(mutants: &[Mutant], at_once: usize) -> Vec<Vec<&Mutant>> {
         }
     }
     shared.into_iter().chain(alone).chain(refusable).collect()
+}
+
+/// Of many mutants so few that each weakness is among them, and each check of each service is broken
+/// once: what a weakness does to one service it does to the next, but a check has to be seen to fail
+/// wherever it is asked.
+#[must_use]
+pub fn cover(mutants: &[Mutant]) -> Vec<Mutant> {
+    let mut chosen = Chosen::default();
+    for mutant in mutants {
+        for expected in &mutant.breaks {
+            let pair = (expected.code.as_str(), expected.service.as_str());
+            if chosen.broken.contains(&pair) {
+                continue;
+            }
+            let breaks = |other: &&Mutant| {
+                other.breaks.iter().any(|one| (one.code.as_str(), one.service.as_str()) == pair)
+            };
+            let least = mutants.iter().enumerate().filter(|(_, other)| breaks(other)).min_by_key(
+                |(_, other)| (chosen.of_weakness(other), other.alone || other.may_be_refused),
+            );
+            if let Some((place, other)) = least {
+                chosen.choose(place, other);
+            }
+        }
+    }
+    for mutant in mutants {
+        let same = |other: &&Mutant| other.weakness == mutant.weakness;
+        if chosen.of_weakness(mutant) == 0
+            && let Some((place, other)) = mutants
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| same(other))
+                .min_by_key(|(_, other)| chosen.of_service(other))
+        {
+            chosen.choose(place, other);
+        }
+    }
+    chosen.places.iter().filter_map(|place| mutants.get(*place)).cloned().collect()
+}
+
+/// What was chosen so far.
+#[derive(Debug, Default)]
+struct Chosen<'a> {
+    places: BTreeSet<usize>,
+    broken: BTreeSet<(&'a str, &'a str)>,
+    weaknesses: BTreeMap<&'a str, usize>,
+    services: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Chosen<'a> {
+    fn choose(&mut self, place: usize, mutant: &'a Mutant) {
+        if self.places.insert(place) {
+            let pairs = mutant.breaks.iter().map(|one| (one.code.as_str(), one.service.as_str()));
+            self.broken.extend(pairs);
+            *self.weaknesses.entry(&mutant.weakness).or_default() += 1;
+            *self.services.entry(&mutant.service).or_default() += 1;
+        }
+    }
+
+    fn of_weakness(&self, mutant: &Mutant) -> usize {
+        self.weaknesses.get(mutant.weakness.as_str()).copied().unwrap_or(0)
+    }
+
+    fn of_service(&self, mutant: &Mutant) -> usize {
+        self.services.get(mutant.service.as_str()).copied().unwrap_or(0)
+    }
 }
 
 /// The fewest mutants, in their order, of which every check code has one that must break it, and
@@ -109,6 +175,28 @@ mod tests {
     fn no_round_is_larger_than_asked_for() {
         let mutants = [mutant("a", "api", &[], false), mutant("b", "web", &[], false)];
         assert_eq!(rounds(&mutants, 1).len(), 2);
+    }
+
+    #[test]
+    fn what_is_chosen_has_every_weakness_and_breaks_every_check_of_every_service() {
+        let mut mutants = Vec::new();
+        for service in ["api", "web", "db"] {
+            for (weakness, code) in [("a", "x"), ("b", "x"), ("c", "x"), ("d", "y")] {
+                let mut one = mutant(&format!("{weakness}@{service}"), service, &[code], false);
+                weakness.clone_into(&mut one.weakness);
+                mutants.push(one);
+            }
+        }
+        let chosen = cover(&mutants);
+        let weaknesses: BTreeSet<&str> = chosen.iter().map(|one| one.weakness.as_str()).collect();
+        let pairs: BTreeSet<(&str, &str)> = chosen
+            .iter()
+            .flat_map(|one| &one.breaks)
+            .map(|one| (one.code.as_str(), one.service.as_str()))
+            .collect();
+        assert_eq!((weaknesses.len(), pairs.len()), (4, 6));
+        // Each of the three weaknesses of one check is put into another service.
+        assert_eq!(chosen.len(), 6);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::mutation::catalogue::catalogue;
 use crate::mutation::custom::custom;
 use crate::mutation::outcome::scores;
 use crate::mutation::record::{MutantRecord, MutationRecord, Outcome, SCHEMA, Score};
-use crate::mutation::rounds::{rounds, sample};
+use crate::mutation::rounds::{cover, rounds, sample};
 use crate::mutation::subject::Ground;
 use crate::observe::controls::Controls;
 use crate::plan::{Plan, Selection, plan};
@@ -39,12 +39,24 @@ pub struct Choice {
     pub claims: Vec<String>,
     /// Only those of these services.
     pub services: Vec<String>,
-    /// Only as many as it takes for every check code to have been seen to fail.
-    pub sample: bool,
+    /// How many of those that fit.
+    pub extent: Extent,
     /// Whether all claims are verified with every mutant, and not only those of its services.
     pub full: bool,
     /// How many mutants share a stack at most.
     pub at_once: usize,
+}
+
+/// How many mutants are tried, of those that fit and are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// As many as it takes to see every check code fail once.
+    Sample,
+    /// Every weakness at least once, and every check of every service broken at least once.
+    #[default]
+    Cover,
+    /// Every weakness in every service that it fits.
+    All,
 }
 
 /// What a mutation run has found out so far.
@@ -80,6 +92,7 @@ impl Tried {
             started: record.started,
             finished: Timestamp::now(),
             environment: record.environment.clone(),
+            possible: self.possible.len(),
             unmutated: Summary::of(&self.unmutated),
             summary: Score::of(&self.judged, &claims),
             mutants: self.judged,
@@ -144,10 +157,36 @@ impl Mutation<'_> {
                 before: &before,
                 full: self.choice.full,
             };
-            let judged = round.run(number, &mut weak, &mut findings.secrets).await?;
+            let mut judged = round.run(number, &mut weak, &mut findings.secrets).await?;
+            self.settle_alone(&round, number, &mut weak, &mut judged, findings).await?;
             emit.learn(findings.secrets.clone());
             tell(*emit, number, rounds.len(), &judged, since);
             findings.tried.judged.extend(judged);
+        }
+        Ok(())
+    }
+
+    /// A mutant whose container does not start may keep others of its round from being judged. What
+    /// was not killed beside such a one is tried again by itself; whatever comes of that counts.
+    async fn settle_alone(
+        &self,
+        round: &Round<'_>,
+        number: usize,
+        weak: &mut BTreeSet<String>,
+        judged: &mut [MutantRecord],
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        let invalid = judged.iter().any(|record| record.outcome == Outcome::Invalid);
+        if round.mutants.len() < 2 || !invalid {
+            return Ok(());
+        }
+        for record in judged.iter_mut().filter(|record| record.outcome != Outcome::Killed) {
+            let only = round.mutants.iter().copied().filter(|mutant| mutant.id == record.id);
+            let only: Vec<&Mutant> = only.collect();
+            let alone = Round { mutants: &only, ..*round };
+            if let Some(again) = alone.run(number, weak, &mut findings.secrets).await?.pop() {
+                *record = again;
+            }
         }
         Ok(())
     }
@@ -214,7 +253,12 @@ impl Mutation<'_> {
                 && (claims.is_empty() || claims.iter().any(|id| catches(&whole, id, mutant)))
         });
         let chosen: Vec<Mutant> = chosen.cloned().collect();
-        Ok(if self.choice.sample { sample(&chosen) } else { chosen })
+        // Who names mutants means them all.
+        Ok(match self.choice.extent {
+            Extent::Sample => sample(&chosen),
+            Extent::Cover if mutants.is_empty() => cover(&chosen),
+            Extent::Cover | Extent::All => chosen,
+        })
     }
 
     /// What stresses or stops a service is done to the unmutated stack, too, where a mutant is to be
@@ -240,9 +284,9 @@ impl Mutation<'_> {
         stop_sampling(&mut own).await;
         done?;
         let looked = std::mem::take(&mut findings.tried.unmutated);
-        self.held(&mut own)?;
+        let held = self.held(&mut own);
         findings.tried.unmutated = joined(looked, own.tried.unmutated);
-        Ok(())
+        held
     }
 }
 
