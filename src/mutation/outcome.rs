@@ -21,9 +21,16 @@ pub enum Stand {
     Refused(Blind),
 }
 
-/// Judges one mutant by the claims of its round.
+/// Judges one mutant by the claims of its round. `together` are all mutants of the round: what is
+/// judged of the stack as a whole may have turned red because of any of them.
 #[must_use]
-pub fn judge(mutant: &Mutant, stand: &Stand, claims: &[ClaimRecord], round: usize) -> MutantRecord {
+pub fn judge(
+    mutant: &Mutant,
+    together: &[&Mutant],
+    stand: &Stand,
+    claims: &[ClaimRecord],
+    round: usize,
+) -> MutantRecord {
     let mut record = MutantRecord {
         id: mutant.id.clone(),
         weakness: mutant.weakness.clone(),
@@ -46,7 +53,7 @@ pub fn judge(mutant: &Mutant, stand: &Stand, claims: &[ClaimRecord], round: usiz
         Stand::Landed | Stand::Created(_) => {
             record.expected = expected(mutant, claims);
             record.documented = documented(&record.expected, claims);
-            record.collateral = collateral(mutant, claims);
+            record.collateral = collateral(mutant, together, claims);
             (record.outcome, record.reason) = settle(&record.expected);
             if let (Outcome::Survived, Stand::Created(why)) = (record.outcome, stand) {
                 record.outcome = Outcome::Skipped;
@@ -131,7 +138,7 @@ fn documented(expected: &[Judged], claims: &[ClaimRecord]) -> Vec<Naive> {
 }
 
 /// What turned red on the mutant's own service, or on the stack as a whole, and was not expected.
-fn collateral(mutant: &Mutant, claims: &[ClaimRecord]) -> Vec<Unexpected> {
+fn collateral(mutant: &Mutant, together: &[&Mutant], claims: &[ClaimRecord]) -> Vec<Unexpected> {
     let services = mutant.services();
     let theirs = |check: &&CheckRecord| {
         services.contains(check.service.as_str()) || check.service.is_empty() || mutant.alone
@@ -140,7 +147,10 @@ fn collateral(mutant: &Mutant, claims: &[ClaimRecord]) -> Vec<Unexpected> {
         .iter()
         .flat_map(|claim| claim.checks.iter().map(move |check| (claim, check)))
         .filter(|(_, check)| check.verdict == Verdict::Broken && theirs(check))
-        .filter(|(_, check)| !mutant.concerns(&check.code, &check.service))
+        .filter(|(_, check)| {
+            let concerns = |one: &Mutant| one.concerns(&check.code, &check.service);
+            !concerns(mutant) && !together.iter().any(|one| concerns(one))
+        })
         .map(|(claim, check)| Unexpected {
             claim: claim.id.clone(),
             code: check.code.clone(),
@@ -273,7 +283,7 @@ mod tests {
         #[case] outcome: Outcome,
     ) {
         let claims = [claim("a", vec![check("runs-as", "api", verdict, message)])];
-        assert_eq!(judge(&mutant(), &Stand::Landed, &claims, 1).outcome, outcome);
+        assert_eq!(judge(&mutant(), &[], &Stand::Landed, &claims, 1).outcome, outcome);
     }
 
     #[test]
@@ -281,12 +291,12 @@ mod tests {
         let broken = check("runs-as", "api", Verdict::Broken, "root");
         let held = check("runs-as", "api", Verdict::Held, "fine");
         let claims = [claim("a", vec![broken]), claim("b", vec![held])];
-        assert_eq!(judge(&mutant(), &Stand::Landed, &claims, 1).outcome, Outcome::Survived);
+        assert_eq!(judge(&mutant(), &[], &Stand::Landed, &claims, 1).outcome, Outcome::Survived);
     }
 
     #[test]
     fn a_check_that_nobody_judged_has_caught_nothing() {
-        let record = judge(&mutant(), &Stand::Landed, &[], 1);
+        let record = judge(&mutant(), &[], &Stand::Landed, &[], 1);
         assert_eq!(record.outcome, Outcome::Survived);
         assert!(record.reason.contains("not judged"), "{}", record.reason);
     }
@@ -296,7 +306,7 @@ mod tests {
     #[case::refused(Stand::Refused("no".to_owned()), Outcome::Skipped)]
     fn what_did_not_land_is_never_a_kill(#[case] stand: Stand, #[case] outcome: Outcome) {
         let claims = [claim("a", vec![check("runs-as", "api", Verdict::Broken, "root")])];
-        assert_eq!(judge(&mutant(), &stand, &claims, 1).outcome, outcome);
+        assert_eq!(judge(&mutant(), &[], &stand, &claims, 1).outcome, outcome);
     }
 
     #[rstest]
@@ -308,7 +318,7 @@ mod tests {
     ) {
         let claims = [claim("a", vec![check("runs-as", "api", verdict, "root")])];
         let stand = Stand::Created("not permitted".to_owned());
-        assert_eq!(judge(&mutant(), &stand, &claims, 1).outcome, outcome);
+        assert_eq!(judge(&mutant(), &[], &stand, &claims, 1).outcome, outcome);
     }
 
     #[test]
@@ -319,9 +329,23 @@ mod tests {
             check("healthy", "api", Verdict::Broken, "why?"),
             check("healthy", "web", Verdict::Broken, "another mutant's"),
         ];
-        let record = judge(&mutant(), &Stand::Landed, &[claim("a", checks)], 1);
+        let record = judge(&mutant(), &[], &Stand::Landed, &[claim("a", checks)], 1);
         let codes: Vec<_> = record.collateral.iter().map(|c| (&*c.code, &*c.service)).collect();
         assert_eq!(codes, [("healthy", "api")]);
+    }
+
+    #[test]
+    fn what_another_mutant_of_the_round_does_to_the_stack_as_a_whole_is_not_collateral() {
+        let checks = vec![
+            check("runs-as", "api", Verdict::Broken, "root"),
+            check("capacity-totals", "", Verdict::Broken, "too much"),
+        ];
+        let claims = [claim("a", checks)];
+        let other = Mutant { also: BTreeSet::from(["capacity-totals".to_owned()]), ..mutant() };
+        let collateral = |together: &[&Mutant]| {
+            judge(&mutant(), together, &Stand::Landed, &claims, 1).collateral.len()
+        };
+        assert_eq!((collateral(&[]), collateral(&[&other])), (1, 0));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) fn of(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
                 .patch(&json!({"mem_reservation": null}))
                 .patch(&without(subject, "/deploy/resources/reservations", "memory"))
                 .sign(Sign::Unconfigured("/HostConfig/MemoryReservation".to_owned()))
-                .breaks("reservation", "memory")
+                .breaks("reservation", "none is declared")
                 .also(&["capacity-totals"]),
         );
     }
@@ -234,6 +234,11 @@ fn cpus(ground: &Ground, subject: &Subject, limit: f64) -> Vec<Mutant> {
 
 fn pids(subject: &Subject, limit: u64) -> Vec<Mutant> {
     let dropped = || [json!({"pids_limit": null}), without(subject, LIMITS, "pids")];
+    // Two figures that differ are refused, so it stands where the limit stood.
+    let unlimited = match subject.raw.pointer(&format!("{LIMITS}/pids")) {
+        Some(_) => json!({"deploy": {"resources": {"limits": {"pids": -1}}}}),
+        None => json!({"pids_limit": -1}),
+    };
     let other = || Sign::Kernel(Kernel::PidsNot(limit));
     let mut raised = updated(
         subject,
@@ -252,8 +257,7 @@ fn pids(subject: &Subject, limit: u64) -> Vec<Mutant> {
             .breaks("pids-limit", "no pids limit is declared")
             .breaks("pids-limit-enforced", "no limit on processes"),
         mutant(subject, "pids-limit-without-end", "the limit on processes is -1, which is none")
-            .patches(&dropped())
-            .patch(&json!({"pids_limit": -1}))
+            .patch(&unlimited)
             .sign(other())
             .breaks("pids-limit", "")
             .also(&["pids-limit-enforced"]),

@@ -63,7 +63,7 @@ impl Round<'_> {
             .iter()
             .filter_map(|mutant| {
                 let why = failed.get(&mutant.id)?;
-                Some(judge(mutant, &Stand::Missing(why.clone()), &[], number))
+                Some(judge(mutant, &[], &Stand::Missing(why.clone()), &[], number))
             })
             .collect();
         if fit.is_empty() {
@@ -202,7 +202,7 @@ impl Round<'_> {
                     None => Stand::Missing("the stack was not looked at".to_owned()),
                 }
             });
-            judge(mutant, &stand, &claims, number)
+            judge(mutant, mutants, &stand, &claims, number)
         });
         Ok(judged.collect())
     }
