@@ -110,6 +110,10 @@ pub struct Expected {
     /// What its message must contain: a check that is broken for another reason has not caught
     /// the mutant. Empty where any reason will do.
     pub because: String,
+    /// Whether it is enough that one claim turns red: of several that ask the check, some may ask
+    /// less than what the mutant breaks.
+    #[serde(default)]
+    pub one_is_enough: bool,
 }
 
 impl Mutant {

@@ -36,7 +36,11 @@ pub fn catalogue(ground: &Ground) -> Vec<Mutant> {
 /// Whether a change needs a shell in the service's image, by what it executes there.
 fn needs_shell(mutant: &Mutant) -> bool {
     let in_image = mutant.change.image.iter().flat_map(|layer| &layer.instructions);
-    let in_model = mutant.change.model.iter().any(|patch| patch.to_string().contains("\"/bin/sh"));
+    let words = ["\"/bin/sh", "\"CMD-SHELL\"", "\"CMD\",\"true\""];
+    let in_model = mutant.change.model.iter().any(|patch| {
+        let patch = patch.to_string();
+        words.iter().any(|word| patch.contains(word))
+    });
     in_model || in_image.into_iter().any(|line| line.contains("/bin/sh"))
 }
 
@@ -94,7 +98,12 @@ impl Mutant {
     /// Expects a check of the service to turn red, with this in its message.
     fn breaks(mut self, code: &str, because: impl Into<String>) -> Mutant {
         let service = self.service.clone();
-        self.breaks.push(Expected { code: code.to_owned(), service, because: because.into() });
+        self.breaks.push(Expected {
+            code: code.to_owned(),
+            service,
+            because: because.into(),
+            one_is_enough: false,
+        });
         self
     }
 
@@ -205,6 +214,7 @@ mod tests {
                     identity: Some((1000, 1000)),
                     groups: vec![1000],
                     has_shell: true,
+                    keeps_environment: true,
                     image: json!({"Cmd": ["serve"]}),
                     size: 50_000_000,
                     asked: specs().into_iter().filter(own).collect(),

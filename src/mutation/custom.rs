@@ -51,6 +51,7 @@ pub fn custom(mutants: &[Spanned<CustomMutant>], ground: &Ground) -> Vec<Mutant>
                 code: code.value.clone(),
                 service: service.value.clone(),
                 because: String::new(),
+                one_is_enough: false,
             });
             let mutant = Mutant {
                 id: format!("{}@{}", one.id.value, service.value),

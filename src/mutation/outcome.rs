@@ -96,8 +96,12 @@ fn caught(judged: &Judged) -> bool {
 }
 
 fn settle(expected: &[Judged]) -> (Outcome, String) {
-    let missed: Vec<String> =
-        expected.iter().filter(|judged| !caught(judged)).map(complaint).collect();
+    let elsewhere = |judged: &Judged| {
+        let same = |other: &&Judged| other.expected == judged.expected;
+        judged.expected.one_is_enough && expected.iter().filter(same).any(caught)
+    };
+    let missed = expected.iter().filter(|judged| !caught(judged) && !elsewhere(judged));
+    let missed: Vec<String> = missed.map(complaint).collect();
     if missed.is_empty() {
         let codes: Vec<&str> = expected.iter().map(|one| one.expected.code.as_str()).collect();
         return (Outcome::Killed, format!("{} broke", codes.join(", ")));
@@ -111,7 +115,7 @@ fn settle(expected: &[Judged]) -> (Outcome, String) {
 }
 
 fn complaint(judged: &Judged) -> String {
-    let Expected { code, service, because } = &judged.expected;
+    let Expected { code, service, because, .. } = &judged.expected;
     let of = if service.is_empty() { String::new() } else { format!(" of {service}") };
     let verdict = judged.verdict.map_or("not judged", Verdict::word);
     let wanted = match judged.verdict {
@@ -229,6 +233,7 @@ mod tests {
             code: "runs-as".to_owned(),
             service: "api".to_owned(),
             because: "root".to_owned(),
+            one_is_enough: false,
         };
         Mutant {
             id: "root@api".to_owned(),
@@ -292,6 +297,21 @@ mod tests {
         let held = check("runs-as", "api", Verdict::Held, "fine");
         let claims = [claim("a", vec![broken]), claim("b", vec![held])];
         assert_eq!(judge(&mutant(), &[], &Stand::Landed, &claims, 1).outcome, Outcome::Survived);
+    }
+
+    #[test]
+    fn one_claim_is_enough_where_the_others_ask_less() {
+        let mut mutant = mutant();
+        mutant.breaks[0].one_is_enough = true;
+        let judged = |checks: [(Verdict, &str); 2]| {
+            let claims = checks.map(|(verdict, message)| {
+                claim(message, vec![check("runs-as", "api", verdict, message)])
+            });
+            judge(&mutant, &[], &Stand::Landed, &claims, 1).outcome
+        };
+        let broken = (Verdict::Broken, "root");
+        assert_eq!(judged([broken, (Verdict::Held, "fine")]), Outcome::Killed);
+        assert_eq!(judged([(Verdict::Held, "x"), (Verdict::Held, "y")]), Outcome::Survived);
     }
 
     #[test]

@@ -136,6 +136,7 @@ mod tests {
             code: (*code).to_owned(),
             service: service.to_owned(),
             because: String::new(),
+            one_is_enough: false,
         };
         Mutant {
             id: id.to_owned(),

@@ -8,7 +8,7 @@ use crate::compose::Service;
 use crate::engine::About;
 use crate::plan::Plan;
 use crate::scenario::CheckSpec;
-use crate::world::World;
+use crate::world::{Sight, World};
 
 /// The unmutated stack.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub struct Subject {
     pub identity: Option<(u32, u32)>,
     /// The supplementary groups of its first process.
     pub groups: Vec<u32>,
+    /// Whether its processes have the variables that it was started with, as far as that was seen.
+    pub keeps_environment: bool,
     /// Whether its image has a shell, which some weaknesses are written for.
     pub has_shell: bool,
     /// The configuration of its image.
@@ -52,6 +54,22 @@ pub struct Subject {
     pub size: u64,
     /// The checks that are asked of it.
     pub asked: Vec<CheckSpec>,
+}
+
+/// A service may start its processes with an environment of their own; then nothing that is set for
+/// its first program is set for them.
+fn keeps_environment(sight: &Sight) -> bool {
+    let Ok(environ) = sight.own().and_then(|reply| reply.environ()) else { return true };
+    let given: BTreeSet<&str> = sight
+        .container
+        .config
+        .env
+        .iter()
+        .flatten()
+        .filter_map(|variable| Some(variable.split_once('=')?.0))
+        .collect();
+    let keeps = |names: &Vec<String>| given.iter().all(|name| names.iter().any(|is| is == name));
+    environ.environ.iter().filter_map(|process| process.names.as_ref()).any(keeps)
 }
 
 impl Ground {
@@ -76,6 +94,7 @@ impl Ground {
                 let first =
                     processes.as_ref().and_then(|all| all.of_service().ok()?.first().copied());
                 let subject = Subject {
+                    keeps_environment: keeps_environment(sight),
                     has_shell: shells.contains(name),
                     groups: first.map(|process| process.status.groups.clone()).unwrap_or_default(),
                     name: name.clone(),

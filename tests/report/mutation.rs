@@ -24,6 +24,7 @@ fn mutant(weakness: &str, outcome: Outcome, said: &str) -> MutantRecord {
             code: "runs-as".to_owned(),
             service: "api".to_owned(),
             because: "root".to_owned(),
+            one_is_enough: false,
         },
         verdict: Some(verdict),
         message: said.to_owned(),

@@ -13,6 +13,9 @@ const RELAY: &str = "stackproof-relay";
 /// The port of the relay, at which nobody looks for an engine.
 const PORT: &str = "12375";
 
+/// A further container, and one without limits, is in every sum.
+const RELAYS: [&str; 1] = ["capacity-totals"];
+
 /// The mutants of one service.
 pub(super) fn of(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
     let mut mutants = Vec::new();
@@ -139,6 +142,7 @@ fn relays(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
         .sign(Sign::Runs(relay.clone()))
         .breaks("no-docker-access", "/shared/plain.sock")
         .breaks("docker-access-via", "/shared/plain.sock")
+        .also(&RELAYS)
         .also(&["no-raw-socket-mount"]),
     ];
     if subject.raw.get("networks").is_some_and(Value::is_object) {
@@ -154,7 +158,8 @@ fn relays(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
             .patch(&joined_networks(subject, &joined))
             .sign(Sign::Runs(relay))
             .breaks("no-docker-access", PORT)
-            .breaks("docker-access-via", PORT),
+            .breaks("docker-access-via", PORT)
+            .also(&RELAYS),
         );
     }
     relays
@@ -231,6 +236,7 @@ pub(super) fn of_stack(ground: &Ground) -> Vec<Mutant> {
                     code: "no-docker-access".to_owned(),
                     service: member.name.clone(),
                     because: port.to_string(),
+                    one_is_enough: false,
                 }));
                 mutants.push(mutant.alone());
             }

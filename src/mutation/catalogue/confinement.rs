@@ -160,6 +160,7 @@ fn namespaces(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
                 code: "namespaces".to_owned(),
                 service: other.name.clone(),
                 because: "ipc with".to_owned(),
+                one_is_enough: false,
             });
         }
     }

@@ -147,6 +147,7 @@ fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
             code: "capacity-totals".to_owned(),
             service: String::new(),
             because: "memory limits".to_owned(),
+            one_is_enough: false,
         });
         mutants.push(totals);
     }
