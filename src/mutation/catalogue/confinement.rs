@@ -123,6 +123,7 @@ fn namespaces(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
                 "apparmor",
                 "no-docker-access",
                 "docker-access-via",
+                "tmpfs-bounded",
             ])
             .may_be_refused(),
         mutant(subject, "host-ipc", "it shares the host's shared memory and semaphores")

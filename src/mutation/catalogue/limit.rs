@@ -113,7 +113,6 @@ fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
             .patch(&json!({"oom_kill_disable": true}))
             .sign(Sign::Configured("/HostConfig/OomKillDisable".to_owned(), json!(true)))
             .breaks("oom-contained", "")
-            .breaks("oom-blast-radius", "")
             .alone(),
     ];
     for mutant in &mut mutants {

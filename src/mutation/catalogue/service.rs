@@ -225,7 +225,9 @@ fn restarts(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
                 "ends-without-dependency",
                 format!("it ends at once where {delayed} is not there"),
             )
-            .patch(&wrapped(&format!("getent hosts {delayed} > /dev/null || exit 1; exec \"$$@\"")))
+            .patch(&wrapped(&format!(
+                "timeout 2 getent hosts {delayed} > /dev/null || exit 1; exec \"$$@\""
+            )))
             .sign(Sign::ConfiguredText("/Config/Entrypoint".to_owned(), "getent".to_owned()))
             .breaks("starts-in-any-order", "did not wait"),
         );
