@@ -252,12 +252,9 @@ impl Console {
         if let Err(code) = self.make_room(&[&arguments.junit, &arguments.json]) {
             return code;
         }
-        let (endpoint, interrupt, program) = match surroundings() {
+        let (endpoint, interrupt, program) = match self.surroundings() {
             Ok(surroundings) => surroundings,
-            Err(failure) => {
-                self.error(&failure.to_string());
-                return failure.exit_code();
-            }
+            Err(code) => return code,
         };
         let progress = Progress::stderr(self.style(Stream::Stderr));
         let on_stdout = [&arguments.junit, &arguments.json]
@@ -311,12 +308,9 @@ impl Console {
         if let Err(code) = self.make_room(&paths) {
             return code;
         }
-        let (endpoint, interrupt, program) = match surroundings() {
+        let (endpoint, interrupt, program) = match self.surroundings() {
             Ok(surroundings) => surroundings,
-            Err(failure) => {
-                self.error(&failure.to_string());
-                return failure.exit_code();
-            }
+            Err(code) => return code,
         };
         let request = Request {
             loaded,
@@ -427,6 +421,13 @@ impl Console {
             self.error(&format!("cannot write {}: {error}", path.display()));
         }
         outcome.is_ok()
+    }
+
+    fn surroundings(&self) -> Result<(Endpoint, Interrupt, PathBuf), ExitCode> {
+        surroundings().map_err(|failure| {
+            self.error(&failure.to_string());
+            failure.exit_code()
+        })
     }
 
     /// A path that cannot be written is better known before a long run than after it.

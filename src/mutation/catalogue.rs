@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::subject::{Ground, Subject};
-use super::{Change, Expected, File, Layer, Mutant, Sign};
+use super::{Change, Expected, File, Layer, Mutant, Sign, Update};
 
 mod access;
 mod confinement;
@@ -92,6 +92,12 @@ impl Mutant {
         let instructions = instructions.iter().map(ToString::to_string).collect();
         self.change.image = Some(Layer { instructions, files });
         self.landed.push(Sign::Image);
+        self
+    }
+
+    /// Changes limits of the running container, which the model then does not show.
+    fn update(mut self, update: Update) -> Mutant {
+        self.change.update = Some(update);
         self
     }
 

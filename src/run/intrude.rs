@@ -120,7 +120,7 @@ impl Verification<'_> {
         let seen: &World = world;
         let acts = stops.iter().flat_map(|(_, spec, service)| {
             seen.sights(service).iter().map(move |sight| async move {
-                let act = self.one_act(kit, seen, spec, sight).await;
+                let act = self.act_in_time(kit, seen, spec, sight).await;
                 act.map(|act| (spec.code(), sight.container.id.clone(), act))
             })
         });
@@ -139,17 +139,28 @@ impl Verification<'_> {
     async fn act(&self, kit: &Kit, world: &mut World, spec: &CheckSpec, service: &str) {
         let mut acts = Vec::new();
         for sight in world.sights(service) {
-            let act = self.one_act(kit, world, spec, sight);
-            let at_most = at_most(spec);
-            let act = tokio::time::timeout(at_most, act).await.unwrap_or_else(|_| {
-                let seconds = at_most.as_secs();
-                Some(Err(format!("the act was not over after {seconds} s, and was given up")))
-            });
+            let act = self.act_in_time(kit, world, spec, sight).await;
             acts.extend(act.map(|act| (sight.container.id.clone(), act)));
         }
         for (container, act) in acts {
             world.note(spec.code(), &container, act);
         }
+    }
+
+    /// The act of a check on one container, within a deadline of its own.
+    async fn act_in_time(
+        &self,
+        kit: &Kit,
+        world: &World,
+        spec: &CheckSpec,
+        sight: &Sight,
+    ) -> Option<Result<Act, Blind>> {
+        let act = self.one_act(kit, world, spec, sight);
+        let at_most = at_most(spec);
+        tokio::time::timeout(at_most, act).await.unwrap_or_else(|_| {
+            let seconds = at_most.as_secs();
+            Some(Err(format!("the act was not over after {seconds} s, and was given up")))
+        })
     }
 
     /// The act of a check on one container; none where there is nothing to do. Each waits for so

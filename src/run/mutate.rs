@@ -19,6 +19,7 @@ use crate::mutation::record::{MutantRecord, MutationRecord, Outcome, SCHEMA, Sco
 use crate::mutation::rounds::{cover, rounds, sample};
 use crate::mutation::subject::Ground;
 use crate::observe::controls::Controls;
+use crate::observe::kit::Kit;
 use crate::plan::{Plan, Selection, plan};
 use crate::record::{ClaimRecord, Summary};
 use crate::verdict::Verdict;
@@ -127,8 +128,7 @@ impl Mutation<'_> {
                 Some((name.clone(), sights.first()?.container.image.clone()))
             })
             .collect();
-        self.verification.kit.remove(&std::mem::take(&mut findings.sidecars)).await;
-        stop_sampling(findings).await;
+        put_away(self.verification.kit, findings).await;
         let workshop = Workshop::open(&self.verification)?;
         let whole = plan(self.scenario(), &self.verification.stack.model, &Selection::default());
         let relay = format!("stackproof-probe:{run}");
@@ -138,7 +138,7 @@ impl Mutation<'_> {
         drop(world);
         let mut possible = catalogue(&ground);
         possible.extend(custom(&self.scenario().mutants, &ground));
-        let chosen = self.chosen(&possible)?;
+        let chosen = self.chosen(&possible, &whole)?;
         findings.tried.possible = possible;
         self.verify_acts(findings, &chosen).await?;
         let rounds = rounds(&chosen, self.choice.at_once);
@@ -150,13 +150,7 @@ impl Mutation<'_> {
             }
             let since = Instant::now();
             let number = index + 1;
-            let round = Round {
-                mutation: self,
-                workshop: &workshop,
-                mutants,
-                before: &before,
-                full: self.choice.full,
-            };
+            let round = Round { mutation: self, workshop: &workshop, mutants, before: &before };
             let mut judged = round.run(number, &mut weak, &mut findings.secrets).await?;
             self.settle_alone(&round, number, &mut weak, &mut judged, findings).await?;
             emit.learn(findings.secrets.clone());
@@ -224,7 +218,7 @@ impl Mutation<'_> {
     }
 
     /// The mutants that are asked for.
-    fn chosen(&self, possible: &[Mutant]) -> Result<Vec<Mutant>, Failure> {
+    fn chosen(&self, possible: &[Mutant], whole: &Plan<'_>) -> Result<Vec<Mutant>, Failure> {
         let Choice { mutants, claims, services, .. } = self.choice;
         let named = |mutant: &Mutant| {
             mutants.is_empty()
@@ -246,11 +240,10 @@ impl Mutation<'_> {
         if !problems.is_empty() {
             return Err(Failure::Selection(problems.join("; ")));
         }
-        let whole = plan(self.scenario(), &self.verification.stack.model, &Selection::default());
         let chosen = possible.iter().filter(|mutant| {
             named(mutant)
                 && (services.is_empty() || services.contains(&mutant.service))
-                && (claims.is_empty() || claims.iter().any(|id| catches(&whole, id, mutant)))
+                && (claims.is_empty() || claims.iter().any(|id| catches(whole, id, mutant)))
         });
         let chosen: Vec<Mutant> = chosen.cloned().collect();
         // Who names mutants means them all.
@@ -280,8 +273,7 @@ impl Mutation<'_> {
         let controls =
             Controls::establish(verification.kit, round::needs(&request), verification.canary);
         let done = verification.run(&mut own, Box::pin(controls)).await;
-        self.verification.kit.remove(&std::mem::take(&mut own.sidecars)).await;
-        stop_sampling(&mut own).await;
+        put_away(self.verification.kit, &mut own).await;
         done?;
         let looked = std::mem::take(&mut findings.tried.unmutated);
         let held = self.held(&mut own);
@@ -339,8 +331,10 @@ pub(super) fn shared(request: &Request, run: &crate::run_id::RunId) -> Request {
     }
 }
 
-/// The timeline is of a run, and no report of a mutant has one.
-pub(super) async fn stop_sampling(findings: &mut Findings) {
+/// Ends what a verification leaves running for the end of its run: our own containers, and the
+/// timeline, which no report of a mutant has.
+pub(super) async fn put_away(kit: &Kit, findings: &mut Findings) {
+    kit.remove(&std::mem::take(&mut findings.sidecars)).await;
     if let Some(recorder) = findings.recorder.take() {
         recorder.finish().await;
     }

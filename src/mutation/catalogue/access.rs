@@ -146,7 +146,6 @@ fn relays(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
         .also(&["no-raw-socket-mount"]),
     ];
     if subject.raw.get("networks").is_some_and(Value::is_object) {
-        let joined = json!({network.as_str(): null});
         relays.push(
             mutant(
                 subject,
@@ -155,7 +154,7 @@ fn relays(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
             )
             .patch_model(relaying(PORT, json!({"networks": {network.as_str(): {}}})))
             .patch_model(json!({"networks": {network.as_str(): {"internal": true}}}))
-            .patch(&joined_networks(subject, &joined))
+            .patch(&json!({"networks": {network.as_str(): {}}}))
             .sign(Sign::Runs(relay))
             .breaks("no-docker-access", PORT)
             .breaks("docker-access-via", PORT)
@@ -163,20 +162,6 @@ fn relays(ground: &Ground, subject: &Subject) -> Vec<Mutant> {
         );
     }
     relays
-}
-
-/// The service's networks with one more. A merge patch takes what is null away, so it is empty.
-fn joined_networks(subject: &Subject, joined: &Value) -> Value {
-    let mut networks = subject.raw.get("networks").cloned().unwrap_or_else(|| json!({}));
-    for network in joined.as_object().into_iter().flatten() {
-        networks[network.0] = json!({});
-    }
-    for (_, network) in networks.as_object_mut().into_iter().flatten() {
-        if network.is_null() {
-            *network = json!({});
-        }
-    }
-    json!({"networks": networks})
 }
 
 /// The mutants of the mediator, if a claim names one.

@@ -96,11 +96,12 @@ fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
             .breaks("memory-limit", "the document states")
             .also(&own)
             .also(&["oom-contained", "oom-blast-radius"]),
-        updated(
+        mutant(
             subject,
             "memory-limit-updated",
             "the memory limit of the running container is raised",
         )
+        .update(Update { memory: Some(2 * limit), ..Update::default() })
         .sign(above(limit))
         .breaks("memory-limit", "but the engine has")
         .also(&own),
@@ -115,16 +116,9 @@ fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
             .breaks("oom-contained", "")
             .alone(),
     ];
-    for mutant in &mut mutants {
-        match mutant.weakness.as_str() {
-            "memory-limit-updated" => {
-                let update = Update { memory: Some(2 * limit), ..Update::default() };
-                mutant.change.update = Some(update);
-            }
-            // Only a document that states a number can be contradicted by another one.
-            "memory-limit-doubled" if !states_memory(subject) => mutant.breaks.clear(),
-            _ => {}
-        }
+    // Only a document that states a number can be contradicted by another one.
+    if !states_memory(subject) {
+        mutants.retain(|mutant| mutant.weakness != "memory-limit-doubled");
     }
     // What two of them did to the sums could not be told apart, so one service has this one.
     if states_memory(subject)
@@ -150,7 +144,7 @@ fn memory(ground: &Ground, subject: &Subject, limit: u64) -> Vec<Mutant> {
         });
         mutants.push(totals);
     }
-    // Without the second version of cgroups the OOM killer cannot be switched off.
+    // Only with the first version of cgroups can the OOM killer be switched off.
     if ground.about.cgroup.as_deref() != Some("1") {
         mutants.retain(|mutant| mutant.weakness != "oom-killer-off");
     }
@@ -164,12 +158,6 @@ fn states_memory(subject: &Subject) -> bool {
         _ => None,
     });
     stated.is_some()
-}
-
-/// A change of the running container, which the model does not show.
-fn updated(subject: &Subject, weakness: &str, text: &str) -> Mutant {
-    // The label makes the container a new one, whose change ends with it.
-    mutant(subject, weakness, text)
 }
 
 fn cpus(ground: &Ground, subject: &Subject, limit: f64) -> Vec<Mutant> {
@@ -202,32 +190,26 @@ fn cpus(ground: &Ground, subject: &Subject, limit: f64) -> Vec<Mutant> {
             .breaks("cpu-limit", "")
             .also(&own)
             .may_be_refused(),
-        {
-            let mut mutant = updated(
-                subject,
-                "cpu-limit-updated",
-                "the CPU limit of the running container is changed",
-            )
+        mutant(subject, "cpu-limit-updated", "the CPU limit of the running container is changed")
+            .update(Update { cpus: Some(limit / 2.0), ..Update::default() })
             .sign(other())
             .breaks("cpu-limit", "but the engine has")
-            .also(&own);
-            mutant.change.update = Some(Update { cpus: Some(limit / 2.0), ..Update::default() });
-            mutant
-        },
+            .also(&own),
     ];
     if subject.is_asked("load") {
-        let mut starved = updated(
-            subject,
-            "starved-under-load",
-            "a hundredth of a CPU is left to the running container",
-        )
-        .sign(other())
-        .breaks("load", "")
-        .breaks("cpu-limit", "but the engine has")
-        .also(&["healthy", "restart-policy", "capacity-totals"])
-        .alone();
-        starved.change.update = Some(Update { cpus: Some(0.01), ..Update::default() });
-        mutants.push(starved);
+        mutants.push(
+            mutant(
+                subject,
+                "starved-under-load",
+                "a hundredth of a CPU is left to the running container",
+            )
+            .update(Update { cpus: Some(0.01), ..Update::default() })
+            .sign(other())
+            .breaks("load", "")
+            .breaks("cpu-limit", "but the engine has")
+            .also(&["healthy", "restart-policy", "capacity-totals"])
+            .alone(),
+        );
     }
     mutants
 }
@@ -240,16 +222,6 @@ fn pids(subject: &Subject, limit: u64) -> Vec<Mutant> {
         None => json!({"pids_limit": -1}),
     };
     let other = || Sign::Kernel(Kernel::PidsNot(limit));
-    let mut raised = updated(
-        subject,
-        "pids-limit-updated",
-        "the limit on processes of the running container is raised",
-    )
-    .sign(other())
-    .breaks("pids-limit", "but the engine has")
-    .also(&["pids-limit-enforced"]);
-    raised.change.update =
-        Some(Update { pids: i64::try_from(2 * limit).ok(), ..Update::default() });
     vec![
         mutant(subject, "no-pids-limit", "the limit on processes is dropped")
             .patches(&dropped())
@@ -261,6 +233,14 @@ fn pids(subject: &Subject, limit: u64) -> Vec<Mutant> {
             .sign(other())
             .breaks("pids-limit", "")
             .also(&["pids-limit-enforced"]),
-        raised,
+        mutant(
+            subject,
+            "pids-limit-updated",
+            "the limit on processes of the running container is raised",
+        )
+        .update(Update { pids: i64::try_from(2 * limit).ok(), ..Update::default() })
+        .sign(other())
+        .breaks("pids-limit", "but the engine has")
+        .also(&["pids-limit-enforced"]),
     ]
 }

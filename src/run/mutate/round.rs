@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 
 use super::workshop::{Made, Workshop};
-use super::{Mutation, restrict, shared, stop_sampling};
+use super::{Mutation, put_away, restrict, shared};
 use crate::compose::Model;
 use crate::compose::isolate::{isolate, stack_tag};
 use crate::engine::container::Container;
@@ -35,7 +35,6 @@ pub(super) struct Round<'a> {
     pub(super) mutants: &'a [&'a Mutant],
     /// The ids of the unmutated images, by service.
     pub(super) before: &'a BTreeMap<String, String>,
-    pub(super) full: bool,
 }
 
 /// Our own containers that the checks of a scenario need.
@@ -138,7 +137,7 @@ impl Round<'_> {
         let canary = nonce()?;
         let request = shared(own.request, own.run);
         let mut plan = plan(scenario, &own.stack.model, &Selection::default());
-        let full = self.full;
+        let full = self.mutation.choice.full;
         restrict(&mut plan, |code, service, intrusive| {
             let wanted = mutants.iter().any(|mutant| {
                 mutant.breaks.iter().any(|one| one.code == code && one.service == service)
@@ -185,8 +184,7 @@ impl Round<'_> {
             ..*own
         };
         let done = verification.run(&mut findings, Box::pin(std::future::ready(controls))).await;
-        own.kit.remove(&std::mem::take(&mut findings.sidecars)).await;
-        stop_sampling(&mut findings).await;
+        put_away(own.kit, &mut findings).await;
         secrets.append(&mut findings.secrets);
         done?;
         let world = findings.world.take();

@@ -1,6 +1,6 @@
 //! Where mutants are made: the files that they mount, and their images.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -218,11 +218,10 @@ fn put(files: &[File], folder: &Path) -> io::Result<()> {
 
 /// Copies a build context. What version control keeps is no part of it.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let skipped = BTreeSet::from([".git"]);
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if skipped.iter().any(|name| entry.file_name() == *name) {
+        if entry.file_name() == ".git" {
             continue;
         }
         let kind = entry.file_type()?;
