@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::observe::kit::Kit;
 use crate::probe::{Question, Reply};
+use crate::run::tool;
 use crate::run_id::RunId;
 use crate::scenario::Scenario;
 use crate::scenario::load::Loaded;
@@ -157,7 +158,7 @@ pub async fn advise(
     let mut advice =
         Advice { text: signs.iter().map(ToString::to_string).collect(), overlay: String::new() };
     for (loaded, shown) in loaded.iter().zip(shown) {
-        let model = resolve(loaded, endpoint.clone()).await?;
+        let model = resolve(loaded, &endpoint).await?;
         let proposal = Proposal::of(&loaded.scenario, shown, &model, host);
         advice.text.push_str(&proposal.text(shown, given, file));
         advice.overlay = proposal.overlay;
@@ -166,17 +167,9 @@ pub async fn advise(
 }
 
 /// The Compose model of a scenario's stack. Nothing is made in the engine.
-async fn resolve(loaded: &Loaded, endpoint: Endpoint) -> Result<Model, Failure> {
-    let Loaded { scenario, folder, overlays, .. } = loaded;
-    let files = scenario.compose.iter().map(|file| folder.join(&file.value));
-    let tool = ComposeTool {
-        env: environment(scenario, &endpoint),
-        endpoint,
-        files: files.chain(overlays.iter().cloned()).collect(),
-        profiles: scenario.profiles.clone(),
-        folder: folder.clone(),
-        run: None,
-    };
+async fn resolve(loaded: &Loaded, endpoint: &Endpoint) -> Result<Model, Failure> {
+    let env = environment(&loaded.scenario, endpoint);
+    let tool = tool(loaded, endpoint, &env, None);
     Ok(tool.resolve("stackproof-doctor", &Interrupt::never()).await?)
 }
 

@@ -195,7 +195,7 @@ async fn guarded(
                 return Err(failure);
             }
         };
-    let tool = tool(&request.loaded, &endpoint, &env, run);
+    let tool = tool(&request.loaded, &endpoint, &env, Some(run));
     let mut resolving = pin!(maybe_done(resolve(request, &tool, run, interrupt)));
     let reaper = tokio::task::spawn_blocking({
         let (program, run, endpoint) = (request.program.clone(), run.clone(), endpoint.clone());
@@ -255,7 +255,7 @@ pub async fn bring_up(
     emit: Emit<'_>,
 ) -> Result<(), Failure> {
     let env = prepare::environment(&loaded.scenario, &endpoint, run)?;
-    let tool = tool(loaded, &endpoint, &env, run);
+    let tool = tool(loaded, &endpoint, &env, Some(run));
     let engine = Engine::connect(endpoint).await?;
     let project = project_name(&loaded.scenario.name, run);
     let model = tool.resolve(&project, interrupt).await?;
@@ -268,11 +268,12 @@ pub async fn bring_up(
     coming.up().await
 }
 
-fn tool(
+/// The Compose tool with the files of a scenario, on behalf of a run where anything is made.
+pub(crate) fn tool(
     loaded: &Loaded,
     endpoint: &Endpoint,
     env: &[(String, String)],
-    run: &RunId,
+    run: Option<&RunId>,
 ) -> ComposeTool {
     let Loaded { scenario, folder, overlays, .. } = loaded;
     let files = scenario.compose.iter().map(|file| folder.join(&file.value));
@@ -282,7 +283,7 @@ fn tool(
         profiles: scenario.profiles.clone(),
         env: env.to_vec(),
         folder: folder.clone(),
-        run: Some(run.clone()),
+        run: run.cloned(),
     }
 }
 

@@ -48,7 +48,8 @@ pub fn accounts(passwd: &str) -> Vec<Account> {
 }
 
 /// The identity that the engine gives a process when the container's user is `user`: runc's
-/// `user.GetExecUser`, where digits are always an id and never a name. A name that the files do not have gives none.
+/// `user.GetExecUser`, where digits are always an id and never a name. A name that the files do not
+/// have gives none.
 #[must_use]
 pub fn resolve(user: &str, passwd: &str, group: &str) -> Option<Identity> {
     let accounts = accounts(passwd);
